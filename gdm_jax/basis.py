@@ -1,0 +1,134 @@
+"""Orthogonal bases U: x_bar = U^T x, x = U x_bar  (Sec. 3.4, A.4).
+
+A basis here acts by one small orthogonal matrix per axis, x_bar[a, b] = sum_ij R[i, a] C[j, b] x[i, j], so the
+r^2 x r^2 matrix U = R (x) C is never formed. Coefficients keep the grid of the pixels, `[batch, height, width,
+channel]`; `rank` says where each stands from the lowest frequency up, the paper's one-dimensional index.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class Basis:
+    """An orthogonal change of basis.
+
+    Attributes:
+      matrices: one orthogonal matrix `[n, n]` per axis after the batch, columns are basis vectors; empty for pixels.
+      rank: int `[*shape]`, the frequency index of each coefficient, or None where there is no frequency.
+    """
+
+    matrices: tuple[jax.Array, ...] = ()
+    rank: np.ndarray | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes it acts on; empty for the identity."""
+        return tuple(matrix.shape[0] for matrix in self.matrices)
+
+    @jax.jit
+    def forward(self, x) -> jax.Array:
+        """x_bar = U^T x, `[batch, *shape]` -> the same."""
+        return self._apply(x, row=0)
+
+    @jax.jit
+    def inverse(self, x_bar) -> jax.Array:
+        """x = U x_bar, `[batch, *shape]` -> the same."""
+        return self._apply(x_bar, row=1)
+
+    def _apply(self, x, row: int) -> jax.Array:
+        for axis, matrix in enumerate(self.matrices, start=1):
+            # Accelerators would otherwise multiply in bfloat16 and U would no longer be orthogonal.
+            y = jnp.tensordot(x, matrix.astype(x.dtype), axes=((axis,), (row,)), precision=jax.lax.Precision.HIGHEST)
+            x = jnp.moveaxis(y, -1, axis)
+        return x
+
+
+def identity() -> Basis:
+    """U = I: the elements are pixels."""
+    return Basis()
+
+
+def dct(size: int | Sequence[int]) -> Basis:
+    """The orthonormal type-II cosine basis of an image, or of a vector when size is (dim,).
+
+    Column a of the matrix is sqrt(2/n) cos(pi (2i + 1) a / 2n), the first scaled by sqrt(1/2). Frequencies (a, b) rise
+    with a^2 + b^2, ties by a.
+    """
+    lengths = _lengths(size)
+    frequency = sum(a.astype(np.int64) ** 2 for a in np.indices(lengths))
+    return Basis(tuple(jnp.asarray(_dct_matrix(n)) for n in lengths), _rank(frequency))
+
+
+def gaussian_blur(size: int | Sequence[int], sigma: float = 0.4) -> Basis:
+    """Eigenvectors of the Gaussian blur W = U D U^T, the paper's basis (App. A.4), sigma in pixels.
+
+    W blurs each axis by the zero-padded Toeplitz matrix of the normalised kernel exp(-d^2 / 2 sigma^2). Coefficients
+    are ordered by falling eigenvalue of W, ties by row.
+
+    Raises:
+      ValueError: if sigma is not positive, or so small or large that the eigenvalues cannot be told apart.
+    """
+    if not sigma > 0:
+        raise ValueError(f"basis: sigma must be positive, got {sigma}")
+    lengths = _lengths(size)
+    values, vectors = zip(*(_blur_eigenvectors(n, sigma) for n in lengths))
+    eigenvalue = values[0] if len(lengths) == 1 else np.multiply.outer(*values)
+    return Basis(tuple(jnp.asarray(v, jnp.float32) for v in vectors), _rank(-eigenvalue))
+
+
+def orthogonal(*matrices, rank=None) -> Basis:
+    """Your own basis: one orthogonal matrix `[n, n]` per axis, columns are basis vectors.
+
+    Raises:
+      ValueError: if a matrix is not square or not orthogonal to 1e-5.
+    """
+    for axis, matrix in enumerate(matrices):
+        matrix = np.asarray(matrix, np.float64)
+        if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+            raise ValueError(f"basis: the matrix of axis {axis} must be square, got shape {matrix.shape}")
+        error = np.abs(matrix.T @ matrix - np.eye(len(matrix))).max()
+        if not error < 1e-5:
+            raise ValueError(f"basis: the matrix of axis {axis} is not orthogonal (U^T U differs from I by {error:.1e})")
+    return Basis(tuple(jnp.asarray(m, jnp.float32) for m in matrices), None if rank is None else np.asarray(rank))
+
+
+def _lengths(size) -> tuple[int, ...]:
+    lengths = (size, size) if isinstance(size, (int, np.integer)) else tuple(int(n) for n in size)
+    if not 1 <= len(lengths) <= 2 or any(n < 1 for n in lengths):
+        raise ValueError(f"basis: size must be n, (height, width) or (dim,), got {size}")
+    return lengths
+
+
+def _dct_matrix(n: int) -> np.ndarray:
+    position, frequency = np.arange(n)[:, None], np.arange(n)[None, :]
+    matrix = np.sqrt(2 / n) * np.cos(np.pi * (2 * position + 1) * frequency / (2 * n))
+    matrix[:, 0] *= np.sqrt(0.5)
+    return matrix.astype(np.float32)
+
+
+def _blur_eigenvectors(n: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues, falling, and eigenvectors (columns, first large entry positive) of the 1-D blur."""
+    offset = np.arange(n)
+    kernel = np.exp(-0.5 * (offset / sigma) ** 2)
+    kernel /= kernel[0] + 2 * kernel[1:].sum()
+    values, vectors = np.linalg.eigh(kernel[np.abs(offset[:, None] - offset[None, :])])
+    values, vectors = values[::-1], vectors[:, ::-1]
+    if n > 1 and -np.diff(values).max() < 1e-12:
+        raise ValueError(f"basis: sigma {sigma} leaves the blur's eigenvalues equal to rounding; use one nearer 0.4")
+    lead = np.take_along_axis(vectors, np.argmax(np.abs(vectors) > 1e-3, axis=0)[None], axis=0)
+    return values, vectors * np.sign(lead)
+
+
+def _rank(key: np.ndarray) -> np.ndarray:
+    """Place of each entry when sorted by key, ties in row-major order."""
+    rank = np.empty(key.size, np.int32)
+    rank[np.argsort(key.ravel(), kind="stable")] = np.arange(key.size)
+    return rank.reshape(key.shape)

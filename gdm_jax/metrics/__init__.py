@@ -1,0 +1,3 @@
+"""Numbers by which samples are judged."""
+
+from gdm_jax.metrics.frechet import frechet_distance
