@@ -111,6 +111,14 @@ def encode(u: Network, process: Process, schedule: Schedule, x, **options) -> ja
     return _brief(solve(u, process, schedule, x, forward=True, **options))
 
 
+def latents(seeds, shape) -> jax.Array:
+    """Standard normal noise `[len(seeds), *shape]`, each example drawn from its own integer seed.
+
+    An image sampled from a seed does not depend on the batch it was sampled in.
+    """
+    return jax.vmap(lambda seed: jax.random.normal(jax.random.key(seed), shape))(jnp.asarray(seeds))
+
+
 def solve(
     u: Network,
     process: Process,

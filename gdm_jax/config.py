@@ -1,0 +1,382 @@
+"""What an experiment is: ConfigDict files -> checked frozen dataclasses, once, at the edge.
+
+The dataclasses below are the commented default. An experiment file returns `default()` with some fields set:
+
+    from gdm_jax.config import default
+
+    def get_config():
+        config = default()
+        config.process.groups = "bottom_to_top"
+        config.process.k = 2
+        return config
+
+Fields may be overridden from a command line as `--config.training.batch=64`. A workdir keeps its config as JSON, so
+loading a model runs no config file.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import importlib.util
+import json
+import pathlib
+import typing
+
+import ml_collections
+import numpy as np
+
+from gdm_jax import basis, groups, interpolant, ode, schedule
+from gdm_jax.process import Process
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    name: str = "digits"  # digits, mixture2d, folder, or a TFDS data set prepared as array_record
+    path: str = ""  # the folder of images, for name "folder"
+    dir: str = ""  # where prepared data sets live; empty for TFDS's own default
+    split: str = "train"
+    shape: tuple[int, ...] = (8, 8, 1)  # (height, width, channel) or (dim,)
+    flip: bool = False  # mirror left to right with probability one half
+    skip_unreadable: bool = False  # leave out image files that cannot be read, instead of stopping
+
+
+@dataclasses.dataclass(frozen=True)
+class Groupwise:
+    groups: str = "single"  # single, bottom_to_top, right_to_left, blockwise, cascade, cascade_inverse, per_element,
+    #                         frequency_bands, from_index
+    k: int = 1  # number of groups, where the partition takes one
+    blocks: tuple[int, ...] = (3, 3)  # rows and columns of blockwise
+    bands: tuple[int, ...] = ()  # frequency ranks at which bands 1, 2, ... begin
+    index: tuple = ()  # the group of every element, nested as the datum, for from_index
+    basis: str = "identity"  # identity, dct, gaussian_blur
+    sigma: float = 0.4  # of gaussian_blur, pixels
+    interpolant: str = "linear"  # linear, variance_preserving
+    strict: bool = False  # hide groups not yet begun from the network, Prop. 3.3
+
+
+@dataclasses.dataclass(frozen=True)
+class Intervals:
+    boundaries: tuple[float, ...] = ()  # where adjacent intervals meet, rising; empty for equal intervals
+    overlap: float = 0.0  # 0 one group after another, 1 all at once; with equal intervals only
+    order: tuple[int, ...] = ()  # groups in the order of generation; empty for 0, 1, ...
+    random_order: bool = False  # train on a fresh permutation for every example
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    name: str = "unet"  # unet (DDPM++), mlp
+    channels: int = 128  # width of the U-Net at multiplier 1, or of the MLP
+    multipliers: tuple[int, ...] = (2, 2, 2)
+    blocks: int = 4  # residual blocks a resolution of the U-Net, or of the MLP
+    attention: tuple[int, ...] = (16,)  # resolutions with self-attention
+    patch: int = 1  # fold squares of pixels into channels first; 2 quarters the cost
+    alpha_channels: bool = False  # also concatenate A(t) to the input, for pixel groups
+    dropout: float = 0.0
+    dtype: str = "float32"  # of the computation: float32, bfloat16
+    remat: bool = False  # recompute activations in the backward pass to save memory
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    loss: str = "unweighted"  # unweighted (Eq. 8), weighted (Eq. 7), moving (Eq. 8 on moving elements)
+    batch: int = 512  # examples a step, over all devices
+    steps: int = 400_000
+    learning_rate: float = 1e-3
+    warmup_images: int = 10_000_000  # linear warm-up of the learning rate
+    decay: str = "constant"  # after the warm-up: constant, or cosine to zero at the last step
+    betas: tuple[float, float] = (0.9, 0.999)  # of Adam
+    clip: float = 0.0  # global norm to clip gradients to; 0 for none
+    accumulate: int = 1  # micro-batches a step
+    ema_halflife_images: int = 500_000
+    ema_ramp: float = 0.05  # the half-life is at most this share of the images seen
+    log_every: int = 100  # steps
+    sample_every: int = 10_000
+    save_every: int = 2_500
+    keep: int = 2  # newest checkpoints kept
+    keep_every: int = 50_000  # and every checkpoint at a multiple of this
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    solver: str = "euler"  # a name of gdm_jax.ode.SOLVERS
+    steps: tuple[int, ...] = (128,)  # a total, or one number per group; empty adapts them
+    rtol: float = 1e-5  # of adaptive steps
+    atol: float = 1e-5
+    boundaries: tuple[float, ...] = ()  # intervals to sample with; empty for the training ones
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    seed: int = 0
+    data: Data = Data()
+    process: Groupwise = Groupwise()
+    schedule: Intervals = Intervals()
+    model: Model = Model()
+    training: Training = Training()
+    sampling: Sampling = Sampling()
+
+
+def default() -> ml_collections.ConfigDict:
+    """The default experiment as a locked ConfigDict, to be changed field by field."""
+    return ml_collections.ConfigDict(dataclasses.asdict(Config())).lock()
+
+
+def load(path, overrides: typing.Sequence[str] = ()) -> Config:
+    """The config of an experiment file, with `--config.a.b=value` overrides.
+
+    Args:
+      path: a Python file with `get_config() -> ConfigDict`.
+      overrides: each `--config.FIELD=VALUE` or `FIELD=VALUE`.
+
+    Raises:
+      ValueError: if the file is missing or not a config, or a field is unknown, mistyped or out of range.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise ValueError(f"--config: there is no file {str(path)!r}; see configs/ for examples")
+    spec = importlib.util.spec_from_file_location(f"gdm_config_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec) if spec else None
+    if module is None:
+        raise ValueError(f"--config: {str(path)!r} is not a Python file")
+    try:
+        spec.loader.exec_module(module)
+        settings = module.get_config()
+    except (AttributeError, KeyError, TypeError, SyntaxError, ImportError) as error:
+        raise ValueError(f"--config: {path}: {_first_line(error)}") from error
+    for override in overrides:
+        _override(settings, override)
+    return from_dict(settings.to_dict())
+
+
+def from_dict(values: dict) -> Config:
+    """Nested dicts -> Config, checked.
+
+    Raises:
+      ValueError: if a field is unknown (with a suggestion), mistyped or out of range.
+    """
+    config = _build(Config, values, "")
+    check(config)
+    return config
+
+
+def from_json(text: str) -> Config:
+    """The inverse of `to_json`. Raises ValueError as `from_dict`, or if the text is not JSON."""
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"config: not JSON ({error})") from None
+    return from_dict(values)
+
+
+def to_json(config: Config) -> str:
+    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+
+
+def differences(a: Config, b: Config) -> list[str]:
+    """Dotted names of the fields in which two configs differ."""
+    flat_a, flat_b = (dict(_flatten(dataclasses.asdict(c))) for c in (a, b))
+    return [name for name in flat_a if flat_a[name] != flat_b[name]]
+
+
+def build_process(config: Config) -> Process:
+    """The process that config.data.shape and config.process describe.
+
+    Raises:
+      ValueError: if they do not fit together.
+    """
+    shape, process = config.data.shape, config.process
+    grid = shape[:2] if len(shape) == 3 else shape
+    if process.basis == "identity":
+        space = basis.identity()
+    elif process.basis == "dct":
+        space = basis.dct(grid)
+    else:
+        space = basis.gaussian_blur(grid, process.sigma)
+    named = getattr(groups, process.groups)
+    if process.groups == "frequency_bands":
+        partition = named(space.rank, process.bands)
+    elif process.groups == "from_index":
+        partition = named(np.asarray(process.index))
+    elif process.groups == "blockwise":
+        partition = named(grid, process.blocks)
+    elif process.groups in ("single", "per_element"):
+        partition = named(grid)
+    else:
+        partition = named(grid, process.k)
+    return Process(partition, space, interpolant=process.interpolant, strict=process.strict)
+
+
+def build_schedule(config: Config, k: int, boundaries=()) -> schedule.Schedule:
+    """The intervals of config.schedule for k groups, or those given by boundaries, in the same order.
+
+    Raises:
+      ValueError: if boundaries or order do not fit k.
+    """
+    intervals = config.schedule
+    boundaries = boundaries or intervals.boundaries
+    order = intervals.order or None
+    if boundaries and len(boundaries) != k - 1:
+        raise ValueError(f"schedule.boundaries: {k} groups need {k - 1} boundaries, got {tuple(boundaries)}")
+    if order and len(order) != k:
+        raise ValueError(f"schedule.order: expected a permutation of {k} groups, got {tuple(order)}")
+    if boundaries:
+        return schedule.from_boundaries(boundaries, order=order)
+    return schedule.overlapping(k, intervals.overlap, order=order)
+
+
+def solver_options(sampling: Sampling) -> dict:
+    """Keyword arguments of `gdm_jax.ode.solve`."""
+    steps = sampling.steps[0] if len(sampling.steps) == 1 else sampling.steps or None
+    return {"solver": sampling.solver, "steps": steps, "rtol": sampling.rtol, "atol": sampling.atol}
+
+
+def build_network(config: Config, process: Process):
+    """The Flax module of config.model."""
+    import jax.numpy as jnp
+
+    from gdm_jax import models
+
+    model = config.model
+    if model.name == "mlp":
+        return models.MLP(width=model.channels, layers=model.blocks)
+    return models.UNet(
+        channels=model.channels,
+        multipliers=model.multipliers,
+        blocks=model.blocks,
+        attention=model.attention,
+        dropout=model.dropout,
+        alpha_channels=process.groups if model.alpha_channels else None,
+        patch=model.patch,
+        dtype=jnp.dtype(model.dtype),
+        remat=model.remat,
+    )
+
+
+_PARTITIONS = (
+    "single bottom_to_top right_to_left blockwise cascade cascade_inverse per_element frequency_bands from_index"
+).split()
+
+
+def check(config: Config) -> None:
+    """Raises ValueError for the first field that breaks a rule, naming it, its value, the rule and the fix."""
+    data, process, model, training = config.data, config.process, config.model, config.training
+    _choice("process.groups", process.groups, _PARTITIONS)
+    _choice("process.basis", process.basis, ("identity", "dct", "gaussian_blur"))
+    _choice("process.interpolant", process.interpolant, tuple(interpolant.INTERPOLANTS))
+    _choice("model.name", model.name, ("unet", "mlp"))
+    _choice("model.dtype", model.dtype, ("float32", "bfloat16"))
+    _choice("training.loss", training.loss, ("unweighted", "weighted", "moving"))
+    _choice("training.decay", training.decay, ("constant", "cosine"))
+    _choice("sampling.solver", config.sampling.solver, tuple(ode.SOLVERS))
+    for name in ("batch", "steps", "accumulate", "log_every", "sample_every", "save_every", "keep", "keep_every"):
+        _rule(f"training.{name}", getattr(training, name), getattr(training, name) >= 1, "at least 1")
+    _rule("training.learning_rate", training.learning_rate, training.learning_rate > 0, "positive")
+    _rule("model.dropout", model.dropout, 0 <= model.dropout < 1, "in [0, 1)")
+    _rule("model.channels", model.channels, model.channels >= 4 and model.channels % 4 == 0, "a multiple of 4")
+    _rule("data.shape", data.shape, len(data.shape) in (1, 3), "(dim,) or (height, width, channel)")
+    _rule("data.flip", data.flip, len(data.shape) == 3 or not data.flip, "False for vectors")
+    _rule("model.name", model.name, len(data.shape) == 3 or model.name == "mlp", "mlp where data.shape is (dim,)")
+    if model.name == "unet":
+        divisor = model.patch * 2 ** (len(model.multipliers) - 1)
+        fits = not any(n % divisor for n in data.shape[:2])
+        _rule("data.shape", data.shape, fits, f"divisible by {divisor} for model.patch and model.multipliers")
+    if training.batch % training.accumulate:
+        raise ValueError(f"training.accumulate: {training.accumulate} does not divide training.batch {training.batch}")
+    built = build_process(config)
+    if model.alpha_channels and built.basis.matrices:
+        raise ValueError("model.alpha_channels: A(t) is a picture only for pixel groups; set process.basis='identity'")
+    sampled = build_schedule(config, built.k, config.sampling.boundaries)
+    build_schedule(config, built.k)
+    if config.sampling.steps:
+        ode.share_steps(solver_options(config.sampling)["steps"], sampled, ode.segments(sampled))
+
+
+def _rule(name, value, holds: bool, rule: str) -> None:
+    if not holds:
+        raise ValueError(f"{name}: must be {rule}, got {value}")
+
+
+def _choice(name, value, allowed) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name}: must be one of {', '.join(allowed)}, got {value!r}{_suggest(value, allowed)}")
+
+
+def _suggest(name: str, known) -> str:
+    close = difflib.get_close_matches(str(name), list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _build(kind, values, prefix: str):
+    if not isinstance(values, dict):
+        raise ValueError(f"config: {prefix.rstrip('.') or 'the top level'} must be a section of fields, got {values!r}")
+    hints = typing.get_type_hints(kind)
+    for name in values:
+        if name not in hints:
+            raise ValueError(f"config: there is no field {prefix}{name}{_suggest(name, hints)}")
+    built = {}
+    for name, value in values.items():
+        hint = hints[name]
+        if dataclasses.is_dataclass(hint):
+            built[name] = _build(hint, value, f"{prefix}{name}.")
+        else:
+            built[name] = _typed(f"{prefix}{name}", value, hint)
+    return kind(**built)
+
+
+def _typed(name: str, value, hint):
+    """value as the field's type; lists become tuples and whole numbers floats, nothing else is converted."""
+    kind = typing.get_origin(hint) or hint
+    if kind is tuple and isinstance(value, (list, tuple)):
+        inner = typing.get_args(hint)
+        if not inner:
+            return _deep_tuple(value)
+        if inner[-1] is not Ellipsis and len(value) != len(inner):
+            raise ValueError(f"{name}: must hold {len(inner)} values, got {tuple(value)}")
+        return tuple(_typed(name, item, inner[0]) for item in value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise ValueError(f"{name}: must be of type {kind.__name__}, got {value!r}")
+    return value
+
+
+def _deep_tuple(value):
+    return tuple(_deep_tuple(v) for v in value) if isinstance(value, (list, tuple)) else value
+
+
+def _flatten(values: dict, prefix: str = ""):
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _override(settings, override: str) -> None:
+    """Set one `--config.a.b=value`. The value is read as a Python literal, or as text where it is none."""
+    name, equals, text = override.removeprefix("--").removeprefix("config.").partition("=")
+    if not equals:
+        raise ValueError(f"{override}: an override has the form --config.FIELD=VALUE")
+    *parents, leaf = name.split(".")
+    section, seen = settings, ""
+    for part in [*parents, leaf]:
+        if not isinstance(section, ml_collections.ConfigDict) or part not in section:
+            known = list(section) if isinstance(section, ml_collections.ConfigDict) else []
+            raise ValueError(f"config: there is no field {seen}{part}{_suggest(part, known)}")
+        last, section, seen = section, section[part], f"{seen}{part}."
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    if isinstance(section, str):
+        value = text.strip("'\"")
+    if isinstance(section, tuple) and not isinstance(value, (tuple, list)):
+        value = (value,)
+    with last.ignore_type():  # from_dict checks the type and names the field
+        last[leaf] = value
+
+
+def _first_line(error) -> str:
+    return (str(error.args[0]) if error.args else type(error).__name__).strip().splitlines()[0]

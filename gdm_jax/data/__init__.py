@@ -1,0 +1,5 @@
+"""Data: TFDS sources read through Grain. TensorFlow is never imported."""
+
+from gdm_jax.data.mixture import Mixture
+from gdm_jax.data.pipeline import stream, to_model_range
+from gdm_jax.data.sources import open_source, prepare

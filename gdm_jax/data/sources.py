@@ -1,0 +1,99 @@
+"""From a data set's name to a random-access source of examples {"x": ..., "label": ...}.
+
+    digits       the bundled handwritten digits
+    mixture2d    the plane's mixture of Gaussians
+    folder       a folder of images, prepared once at data.shape
+    any other    a TFDS data set already prepared in data.dir as ArrayRecord, with an "image" feature
+"""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+
+from gdm_jax.data.mixture import Mixture
+
+
+class ImageSource:
+    """A TFDS data source as {"x": uint8 `[height, width, channel]`, "label": int32}.
+
+    A set of at most `IN_MEMORY` bytes is read into memory at once; a larger one stays on disk.
+    """
+
+    IN_MEMORY = 2**28
+
+    def __init__(self, records, shape: tuple[int, ...]):
+        self.shape = tuple(shape)
+        found = np.shape(records[0]["image"])
+        if found != self.shape:
+            raise ValueError(f"data.shape: the data set's images are {found}, the config says {self.shape}")
+        small = len(records) * np.prod(self.shape) <= self.IN_MEMORY
+        self.records = records.__getitems__(range(len(records))) if small else records
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, i: int) -> dict:
+        record = self.records[int(i)]
+        return {"x": np.asarray(record["image"]), "label": np.int32(record.get("label", 0))}
+
+
+def open_source(data):
+    """The source that a `config.Data` names, prepared first where that is ours to do.
+
+    Raises:
+      ValueError: for an unknown or unprepared data set, a folder that is missing, empty or partly unreadable, or
+        images of another shape than data.shape.
+    """
+    if data.name == "mixture2d":
+        if tuple(data.shape) != Mixture.shape:
+            raise ValueError(f"data.shape: mixture2d has shape {Mixture.shape}, got {tuple(data.shape)}")
+        return Mixture.default()
+    builder = prepare(data)
+    if data.split not in builder.info.splits:
+        raise ValueError(f"data.split: {data.name} has {', '.join(builder.info.splits)}, got {data.split!r}")
+    return ImageSource(builder.as_data_source(split=data.split), data.shape)
+
+
+def prepare(data):
+    """Write the data set as ArrayRecord under data.dir unless it is there; returns its TFDS builder.
+
+    Raises:
+      ValueError: as `open_source`.
+    """
+    import tensorflow_datasets as tfds
+
+    from gdm_jax.data import builders
+
+    options = {"data_dir": str(pathlib.Path(data.dir).expanduser())} if data.dir else {}
+    if data.name == "digits":
+        builder = builders.ScikitDigits(file_format="array_record", **options)
+    elif data.name == "folder":
+        if len(data.shape) != 3:
+            raise ValueError(f"data.shape: images need (height, width, channel), got {tuple(data.shape)}")
+        builder = builders.ImageFolder(
+            path=data.path,
+            shape=tuple(data.shape),
+            skip_unreadable=data.skip_unreadable,
+            file_format="array_record",
+            **options,
+        )
+    else:
+        try:
+            return tfds.builder_from_directory(_prepared(data.name, options.get("data_dir", tfds.core.constants.DATA_DIR)))
+        except FileNotFoundError as error:
+            raise ValueError(f"data.name: {error}") from None
+    builder.download_and_prepare()
+    return builder
+
+
+def _prepared(name: str, data_dir) -> pathlib.Path:
+    """The newest prepared version of a data set, `name` or `name/config`."""
+    root = pathlib.Path(data_dir).expanduser() / name
+    versions = [path.parent for path in root.glob("*/dataset_info.json")]
+    if not versions:
+        raise FileNotFoundError(
+            f"must be digits, mixture2d, folder, or a data set prepared by TFDS as array_record; none at {root}"
+        )
+    return max(versions, key=lambda path: [int(n) for n in path.name.split(".") if n.isdigit()])

@@ -1,0 +1,202 @@
+"""Checkpoints of a run, through Orbax. No other module imports it.
+
+A workdir holds `config.json` and `checkpoints/STEP/` with three items: `ema`, the averaged parameters that a model is
+loaded from; `run`, the rest of the training state; `data`, the position of the data stream as JSON. Orbax's formats
+hold arrays and JSON: reading them runs no code.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+
+import jax
+import orbax.checkpoint as ocp
+from absl import logging as absl_logging
+from orbax.checkpoint.checkpoint_managers import preservation_policy as preservation
+
+from gdm_jax import config as configs
+from gdm_jax.training.state import TrainState
+
+absl_logging.set_verbosity(absl_logging.ERROR)  # Orbax narrates every save
+
+
+class Checkpoints:
+    """The checkpoints of one workdir.
+
+    Args:
+      workdir: the run's folder.
+      keep: newest checkpoints kept.
+      keep_every: checkpoints at multiples of this step are kept as well.
+    """
+
+    def __init__(self, workdir, *, keep: int = 1, keep_every: int | None = None, read_only: bool = False):
+        policies = [preservation.LatestN(keep)]
+        if keep_every:
+            policies.append(preservation.EveryNSteps(keep_every))
+        self.directory = pathlib.Path(workdir).resolve() / "checkpoints"
+        self._manager = ocp.CheckpointManager(
+            self.directory,
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=preservation.AnyPreservationPolicy(policies),
+                create=not read_only,
+                read_only=read_only,
+                cleanup_tmp_directories=not read_only,
+            ),
+            item_handlers={
+                "ema": ocp.StandardCheckpointHandler(),
+                "run": ocp.StandardCheckpointHandler(),
+                "data": ocp.JsonCheckpointHandler(),
+            },
+        )
+
+    def steps(self) -> list[int]:
+        """Steps with a committed checkpoint, rising."""
+        return sorted(self._manager.all_steps())
+
+    def save(self, state: TrainState, position: dict) -> None:
+        """Save in the background; a failure of the previous save is raised here.
+
+        Args:
+          state: of the run.
+          position: JSON-able state of the data stream.
+        """
+        step = int(state.step)
+        run = {"step": state.step, "params": state.params, "opt_state": state.opt_state}
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                ema=ocp.args.StandardSave(state.ema),
+                run=ocp.args.StandardSave(run),
+                data=ocp.args.JsonSave(position),
+            ),
+        )
+
+    def restore(self, template: TrainState) -> tuple[TrainState, dict] | None:
+        """The newest readable checkpoint, or None if there is none at all.
+
+        Raises:
+          ValueError: if the checkpoint holds other parameters than the template; the differing paths are named.
+          OSError: if no checkpoint can be read.
+        """
+        run = {"step": template.step, "params": template.params, "opt_state": template.opt_state}
+        found = self._newest({"ema": template.ema, "run": run, "data": None})
+        if found is None:
+            return None
+        run = found["run"]
+        return TrainState(run["step"], run["params"], found["ema"], run["opt_state"]), found["data"]
+
+    def restore_ema(self, template, step: int | None = None) -> tuple[object, int]:
+        """Averaged parameters and their step, of the newest readable checkpoint or of `step`.
+
+        Raises:
+          ValueError, OSError: as `restore`; ValueError if there is no checkpoint, or none at `step`.
+        """
+        if step is not None and step not in self.steps():
+            raise ValueError(f"checkpoint: none at step {step} in {self.directory}; there are {self.steps()}")
+        found = self._newest({"ema": template}, steps=None if step is None else [step])
+        if found is None:
+            raise ValueError(f"checkpoint: none in {self.directory}; train first")
+        return found["ema"], found["step"]
+
+    def close(self) -> None:
+        """Wait for the background save; raises what it raised."""
+        self._manager.wait_until_finished()
+        self._manager.check_for_errors()
+        self._manager.close()
+
+    def _newest(self, items: dict, steps=None) -> dict | None:
+        steps = self.steps() if steps is None else steps
+        failures = []
+        for step in reversed(steps):
+            try:
+                self._compare(step, items)
+                args = {
+                    name: ocp.args.JsonRestore() if item is None else ocp.args.StandardRestore(_abstract(item))
+                    for name, item in items.items()
+                }
+                restored = self._manager.restore(step, args=ocp.args.Composite(**args))
+            except _Mismatch:
+                raise
+            except _UNREADABLE as error:
+                failures.append(f"step {step} ({str(error).splitlines()[0][:120]})")
+                continue
+            if failures:
+                print(f"checkpoint: passed over unreadable {'; '.join(failures)}; using step {step}", file=sys.stderr)
+            return {**{name: restored[name] for name in items}, "step": step}
+        if failures:
+            raise OSError(f"checkpoint: none of {self.directory} can be read: {'; '.join(failures)}")
+        return None
+
+    def _compare(self, step: int, items: dict) -> None:
+        """Raises ValueError naming the paths in which the saved trees differ from the templates."""
+        saved = self._manager.item_metadata(step)
+        for name, item in items.items():
+            if item is None:
+                continue
+            tree = getattr(saved[name], "tree", saved[name])
+            if tree is None:
+                raise FileNotFoundError(f"no metadata of {name}")
+            there, here = _shapes(tree), _shapes(item)
+            differing = sorted(p for p in there.keys() | here.keys() if there.get(p) != here.get(p))
+            if differing:
+                listed = ", ".join(f"{p} ({there.get(p)} saved, {here.get(p)} expected)" for p in differing[:3])
+                raise _Mismatch(
+                    f"checkpoint: step {step} in {self.directory} is of another architecture; "
+                    f"{len(differing)} differing path(s): {listed}"
+                )
+
+
+def save_config(workdir, config: configs.Config) -> None:
+    """Write config.json, or check the one that is there.
+
+    Raises:
+      ValueError: if the workdir belongs to another config; the differing fields are named. How long, how often and
+        where to (steps, *_every, keep, sampling, data.dir) may change between the runs of a workdir.
+    """
+    path = pathlib.Path(workdir) / "config.json"
+    if path.exists():
+        differing = [name for name in configs.differences(load_config(workdir), config) if not _may_change(name)]
+        if differing:
+            raise ValueError(
+                f"--workdir: {str(workdir)!r} belongs to another config; {', '.join(differing)} differ(s). "
+                "Use another workdir, or restore those fields"
+            )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(configs.to_json(config))
+    partial.replace(path)
+
+
+def load_config(workdir) -> configs.Config:
+    """Raises ValueError if the workdir holds no readable config.json."""
+    path = pathlib.Path(workdir) / "config.json"
+    if not path.is_file():
+        raise ValueError(f"--workdir: {str(workdir)!r} holds no config.json; is it a workdir of 'gdm train'?")
+    return configs.from_json(path.read_text())
+
+
+def _may_change(name: str) -> bool:
+    free = ("training.steps", "training.keep", "data.dir", "data.path")
+    return name in free or name.endswith("_every") or name.startswith("sampling.")
+
+
+class _Mismatch(ValueError):
+    """A sound checkpoint of something else: no older one will do."""
+
+
+# What Orbax and TensorStore raise for missing, truncated or emptied files.
+_UNREADABLE = (OSError, KeyError, TypeError, ValueError, RuntimeError)
+
+
+def _abstract(tree):
+    return jax.tree.map(ocp.utils.to_shape_dtype_struct, tree)
+
+
+def _shapes(tree) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree, is_leaf=lambda leaf: hasattr(leaf, "shape"))
+    return {_path(path): tuple(leaf.shape) for path, leaf in leaves}
+
+
+def _path(path) -> str:
+    return "/".join(str(getattr(p, "key", getattr(p, "name", getattr(p, "idx", p)))) for p in path)

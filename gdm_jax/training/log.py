@@ -1,0 +1,52 @@
+"""Where a run's numbers and pictures go: metrics.jsonl, TensorBoard event files, samples/."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import numpy as np
+from PIL import Image
+from tensorboardX import SummaryWriter
+
+
+class Log:
+    """Writer of one workdir. Starting at a step drops later lines of an earlier run that was cut short."""
+
+    def __init__(self, workdir, step: int):
+        self.workdir = pathlib.Path(workdir)
+        self.path = self.workdir / "metrics.jsonl"
+        kept = [row for row in read(self.workdir) if row["step"] <= step]
+        partial = self.path.with_suffix(".partial")
+        partial.write_text("".join(json.dumps(row) + "\n" for row in kept))
+        partial.replace(self.path)
+        self._file = self.path.open("a")
+        self._board = SummaryWriter(str(self.workdir / "tensorboard"), purge_step=step + 1)
+
+    def write(self, step: int, **values: float) -> None:
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        self._file.flush()
+        for name, value in values.items():
+            self._board.add_scalar(name, value, step)
+
+    def picture(self, step: int, image: Image.Image) -> None:
+        folder = self.workdir / "samples"
+        folder.mkdir(exist_ok=True)
+        image.save(folder / f"{step:08d}.png")
+        self._board.add_image("samples", np.asarray(image.convert("RGB")), step, dataformats="HWC")
+
+    def close(self) -> None:
+        self._file.close()
+        self._board.close()
+
+
+def read(workdir) -> list[dict]:
+    """The whole rows of metrics.jsonl; a last line that was cut off is left out."""
+    path = pathlib.Path(workdir) / "metrics.jsonl"
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return rows

@@ -1,0 +1,125 @@
+"""The training loop: data, step, checkpoints, numbers and pictures."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+import time
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from gdm_jax import config as configs
+from gdm_jax import data, figures, ode
+from gdm_jax.training import checkpoint, log, parallel
+from gdm_jax.training import state as states
+from gdm_jax.training.step import make_step
+
+SAMPLES = 64
+
+
+class NonFiniteLoss(RuntimeError):
+    """The loss or the gradient ceased to be a number; checkpoints of earlier steps are intact."""
+
+
+def train(config: configs.Config, workdir, *, progress: bool = True) -> states.TrainState:
+    """Train until config.training.steps, continuing from the workdir's newest checkpoint if it has one.
+
+    Args:
+      config: of the experiment.
+      workdir: folder for config.json, checkpoints/, metrics.jsonl, tensorboard/ and samples/.
+      progress: show a bar with images a second and the time left.
+
+    Returns:
+      The final state.
+
+    Raises:
+      ValueError: bad config, data, or a workdir of another config; before anything is compiled or written.
+      NonFiniteLoss: naming the first step whose loss or gradient is not finite; nothing of it is saved.
+    """
+    workdir, training = pathlib.Path(workdir), config.training
+    parallel.check_batch(training.batch, training.accumulate)
+    process = configs.build_process(config)
+    schedule = configs.build_schedule(config, process.k)
+    source = data.open_source(config.data)
+    checkpoint.save_config(workdir, config)
+
+    net = configs.build_network(config, process)
+    state = states.create(config, net, process.k)
+    batches = data.stream(
+        source,
+        seed=config.seed,
+        batch=training.batch,
+        flip=config.data.flip,
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+    )
+    saved = checkpoint.Checkpoints(workdir, keep=training.keep, keep_every=training.keep_every)
+    restored = saved.restore(state)
+    if restored is not None:
+        state, position = restored
+        batches.set_state(position)
+    first = int(state.step)
+    writer = log.Log(workdir, first)
+    step_fn = parallel.over_devices(make_step(config, net, process, schedule))
+    picture = functools.partial(_picture, config, net, process)
+
+    bar = tqdm(
+        total=training.steps * training.batch,
+        initial=first * training.batch,
+        unit=" images",
+        unit_scale=True,
+        desc="train",
+        disable=not progress,
+        smoothing=0.05,
+    )
+    pending, since = [], time.monotonic()
+    try:
+        for step in range(first + 1, training.steps + 1):
+            batch = next(batches)
+            state, metrics = step_fn(state, {"x": batch["x"], "position": batch["position"]})
+            pending.append(metrics)
+            bar.update(training.batch)
+            last = step == training.steps
+            saves = last or step % training.save_every == 0
+            samples = last or step % training.sample_every == 0
+            if saves or samples or step % training.log_every == 0:
+                values = _collect(pending, step)
+                rate = len(pending) * training.batch / (time.monotonic() - since)
+                writer.write(step, **values, images_per_second=rate)
+                bar.set_postfix(step=step, loss=f"{values['loss']:.4f}", refresh=False)
+                if saves:
+                    saved.save(state, batches.get_state())
+                if samples:
+                    writer.picture(step, picture(state.ema))
+                pending, since = [], time.monotonic()
+    finally:
+        bar.close()
+        writer.close()
+        saved.close()
+    return state
+
+
+def _collect(pending: list, step: int) -> dict[str, float]:
+    """Means of the metrics of the steps up to `step`; raises NonFiniteLoss for the first that is not finite."""
+    columns = {name: np.array([float(metrics[name]) for metrics in pending]) for name in pending[0]}
+    bad = ~np.isfinite(np.stack(list(columns.values()))).all(0)
+    if bad.any():
+        at = step - len(pending) + 1 + int(bad.argmax())
+        raise NonFiniteLoss(
+            f"training: the loss or gradient of step {at} is not finite; the last checkpoint is intact. "
+            "Lower training.learning_rate, set training.clip, or use model.dtype='float32'"
+        )
+    return {name: float(column.mean()) for name, column in columns.items()}
+
+
+def _picture(config, net, process, ema):
+    """A grid of samples from the averaged parameters, always from the same noise."""
+    sampling = config.sampling
+    schedule = configs.build_schedule(config, process.k, sampling.boundaries)
+    count = SAMPLES if len(config.data.shape) == 3 else 4096
+    z = ode.latents(np.arange(count), config.data.shape)
+    u = functools.partial(net.apply, ema)
+    x = ode.generate(u, process, schedule, z, **configs.solver_options(sampling))
+    return figures.grid(np.asarray(x)) if len(config.data.shape) == 3 else figures.cloud(np.asarray(x))

@@ -1,0 +1,61 @@
+"""What a run carries from one step to the next, and the optimizer that moves it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from gdm_jax.config import Config
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class TrainState:
+    """A pytree. Random numbers need no room in it: they are drawn from (seed, step, position in the batch).
+
+    Attributes:
+      step: int32, updates made.
+      params: of the network.
+      ema: running average of params, what is sampled from.
+      opt_state: of the optimizer.
+    """
+
+    step: jax.Array
+    params: Any
+    ema: Any
+    opt_state: Any
+
+
+def create(config: Config, net, k: int) -> TrainState:
+    """The state at step 0; the parameters depend on config.seed alone."""
+    x = jnp.zeros((1, *config.data.shape))
+    params = jax.jit(net.init)(jax.random.key(config.seed), x, jnp.zeros((1, k)))
+    # Every leaf its own buffer: the step donates them.
+    return TrainState(jnp.int32(0), params, jax.tree.map(jnp.copy, params), optimizer(config).init(params))
+
+
+def optimizer(config: Config) -> optax.GradientTransformation:
+    """Adam with linear warm-up, then a constant or cosine learning rate; clipping first where asked."""
+    training = config.training
+    warmup = min(-(-training.warmup_images // training.batch), training.steps)
+    peak = training.learning_rate
+    after = optax.constant_schedule(peak)
+    if training.decay == "cosine" and training.steps > warmup:
+        after = optax.cosine_decay_schedule(peak, training.steps - warmup)
+    rate = optax.join_schedules([optax.linear_schedule(0.0, peak, warmup), after], [warmup]) if warmup else after
+    adam = optax.adam(rate, *training.betas)
+    return optax.chain(optax.clip_by_global_norm(training.clip), adam) if training.clip else adam
+
+
+def ema_decay(config: Config, step) -> jax.Array:
+    """Weight of the old average in the update made at `step` (from 0).
+
+    The half-life is ema_halflife_images, but at most ema_ramp times the images seen before this step.
+    """
+    training = config.training
+    halflife = jnp.minimum(training.ema_halflife_images, training.ema_ramp * step * training.batch)
+    return 0.5 ** (training.batch / jnp.maximum(halflife, 1e-8))

@@ -1,0 +1,97 @@
+"""One training step, a pure function of (state, batch) on one device's share of the batch."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from gdm_jax import loss as losses
+from gdm_jax.config import Config
+from gdm_jax.data import to_model_range
+from gdm_jax.process import Process
+from gdm_jax.schedule import Schedule
+from gdm_jax.training.state import TrainState, ema_decay, optimizer
+
+
+class Draws(NamedTuple):
+    """What chance decides for each example: t `[batch]`, z like x, its schedule, and a key for dropout."""
+
+    t: jax.Array
+    z: jax.Array
+    schedule: Schedule
+    keys: jax.Array
+
+
+def draw(config: Config, schedule: Schedule, step, position, shape) -> Draws:
+    """Times, noise, orders and dropout keys of the examples at `position` `[batch]` of the global batch of `step`.
+
+    Each depends on (seed, step, position) and on nothing else, so it is the same on any number of devices. Times are
+    stratified: example n of N draws t = (n + v) / N modulo 1 with one uniform v for the batch, which leaves each t
+    uniform and spreads the batch evenly over [0, 1].
+    """
+    key = jax.random.fold_in(jax.random.key(config.seed), step)
+    keys = jax.vmap(lambda n: jax.random.split(jax.random.fold_in(key, n), 3))(position)
+    z = jax.vmap(lambda key: jax.random.normal(key, shape))(keys[:, 0])
+    t = (position / config.training.batch + jax.random.uniform(key)) % 1.0
+    if config.schedule.random_order:
+        orders = jax.vmap(lambda key: jax.random.permutation(key, schedule.k))(keys[:, 1])
+        schedule = schedule.reorder(orders)
+    return Draws(t, z, schedule, keys[:, 2])
+
+
+def make_step(config: Config, net, process: Process, schedule: Schedule):
+    """The function (state, batch, axis_name=None) -> (state, metrics).
+
+    batch is {"x": `[n, *shape]`, "position": int32 `[n]`}. With an axis name, gradients and metrics are averaged over
+    that mapped axis. metrics are scalars: loss, grad_norm.
+    """
+    training = config.training
+    update = optimizer(config).update
+
+    def mean_loss(params, x, draws: Draws):
+        def u(x_t, alpha):
+            return net.apply(params, x_t, alpha, draws.keys if config.model.dropout else None)
+
+        if training.loss == "weighted":
+            return losses.weighted(u, process, draws.schedule, x, draws.z, draws.t).mean()
+        return getattr(losses, training.loss)(u, process, x, draws.z, draws.schedule.alpha(draws.t)).mean()
+
+    def gradients(params, batch, step):
+        x = to_model_range(batch["x"])
+        draws = draw(config, schedule, step, batch["position"], x.shape[1:])
+        return jax.value_and_grad(mean_loss)(params, x, draws)
+
+    def step_fn(state: TrainState, batch: dict, axis_name: str | None = None):
+        if training.accumulate == 1:
+            loss, grads = gradients(state.params, batch, state.step)
+        else:
+            loss, grads = _accumulated(lambda micro: gradients(state.params, micro, state.step), batch, training)
+        if axis_name is not None:
+            loss, grads = jax.lax.pmean((loss, grads), axis_name)
+        updates, opt_state = update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        decay = ema_decay(config, state.step)
+        ema = jax.tree.map(lambda old, new: new + decay * (old - new), state.ema, params)
+        metrics = {"loss": loss, "grad_norm": optax.global_norm(grads)}
+        return TrainState(state.step + 1, params, ema, opt_state), metrics
+
+    return step_fn
+
+
+def _accumulated(gradients, batch, training):
+    """The mean of loss and gradients over equal micro-batches, one after another."""
+    micro = jax.tree.map(lambda leaf: leaf.reshape(training.accumulate, -1, *leaf.shape[1:]), batch)
+
+    def add(total, part):
+        return jax.tree.map(jnp.add, total, gradients(part)), None
+
+    zeros = jax.tree.map(
+        lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(gradients, jax.tree.map(lambda leaf: leaf[0], micro))
+    )
+    # XLA's CPU backend runs the gradient of a convolution many times slower inside a loop than outside one.
+    unroll = training.accumulate if jax.default_backend() == "cpu" else 1
+    total, _ = jax.lax.scan(add, zeros, micro, unroll=unroll)
+    return jax.tree.map(lambda leaf: leaf / training.accumulate, total)
