@@ -48,6 +48,15 @@ def grid(images, *, columns: int | None = None, rows: Sequence[str] = (), heads:
     return page
 
 
+def moment(schedule, progress: float) -> str:
+    """What generation is doing at `progress` in [0, 1], e.g. "1: 50%" for half-way through group 1."""
+    alpha = np.asarray(schedule.alpha(1 - progress))
+    active = [j for j in range(len(alpha)) if 0 < alpha[j] < 1]
+    if active:
+        return " ".join(f"{j}: {alpha[j]:.0%}" for j in active[:2])
+    return "noise" if progress <= 0 else "data" if progress >= 1 else f"{np.flatnonzero(alpha == 1).size} done"
+
+
 def film(frames, path, *, columns: int | None = None, cell: int = 64, seconds: float = 4.0) -> None:
     """A looping GIF that holds its last frame for a second.
 

@@ -155,24 +155,12 @@ def solve(
         NaN or infinity in x.
       RuntimeError: while running, if an adaptive solve needs more than max_steps or an implicit one does not converge.
     """
-    process.check(x := jnp.asarray(x, jnp.result_type(float)))
-    if schedule.k != process.k:
-        raise ValueError(f"ode: the schedule has {schedule.k} intervals but the process has {process.k} groups")
-    if not isinstance(x, jax.core.Tracer) and not bool(jnp.isfinite(x).all()):
-        raise ValueError(f"ode: {'x' if forward else 'z'} holds NaN or infinite values")
-    if isinstance(solver, str):
-        if solver not in SOLVERS:
-            raise ValueError(f"ode: solver must be one of {', '.join(SOLVERS)}, got {solver!r}")
-        solver = SOLVERS[solver]()
-    pieces = segments(schedule)
-    adaptive = steps is None
-    if adaptive and not isinstance(solver, diffrax.AbstractAdaptiveSolver):
-        raise ValueError(f"ode: {type(solver).__name__} cannot adapt its steps; pass steps=N")
-    counts = None if adaptive else share_steps(steps, schedule, pieces)
+    x = check_state(process, schedule, x, "x" if forward else "z")
+    solver, pieces, counts = check_options(schedule, solver=solver, steps=steps)
+    adaptive = counts is None
     if not forward:
         pieces = Segments(*(leaf[::-1] for leaf in pieces))
         pieces = pieces._replace(alpha_start=pieces.alpha_end, alpha_end=pieces.alpha_start)
-        pieces = pieces._replace(t_start=pieces.t_end, t_end=pieces.t_start)
         counts = None if adaptive else counts[::-1]
     run = functools.partial(
         _solve_adaptive if adaptive else _solve_fixed,
@@ -188,9 +176,37 @@ def solve(
         x, states, taken = run(x, tolerances=(rtol, atol), max_steps=max_steps)
     else:
         x, states, taken = run(x, counts=jnp.asarray(counts), max_steps=int(max(counts)))
-    inside = np.linspace(0, 1, frames + 1)[1:]
-    t = pieces.t_start[:, None] + inside * (pieces.t_end - pieces.t_start)[:, None]
-    return Solution(x, t, states, taken)
+    return Solution(x, frame_times(schedule, frames, forward), states, taken)
+
+
+def frame_times(schedule: Schedule, frames: int, forward: bool) -> np.ndarray:
+    """Times `[segments, frames]` of the frames of `solve`, in the order they are passed."""
+    pieces = segments(schedule)
+    start, end = (pieces.t_start, pieces.t_end) if forward else (pieces.t_end[::-1], pieces.t_start[::-1])
+    return start[:, None] + np.linspace(0, 1, frames + 1)[1:] * (end - start)[:, None]
+
+
+def check_state(process: Process, schedule: Schedule, x, name: str) -> jax.Array:
+    """x as a float array; raises ValueError unless it is finite and it, process and schedule fit together."""
+    x = jnp.asarray(x, jnp.result_type(float))
+    process.check(x)
+    if schedule.k != process.k:
+        raise ValueError(f"ode: the schedule has {schedule.k} intervals but the process has {process.k} groups")
+    if not isinstance(x, jax.core.Tracer) and not bool(jnp.isfinite(x).all()):
+        raise ValueError(f"ode: {name} holds NaN or infinite values")
+    return x
+
+
+def check_options(schedule: Schedule, *, solver, steps, **_):
+    """The diffrax solver, the segments, and the steps of each (None to adapt); raises ValueError as `solve`."""
+    if isinstance(solver, str):
+        if solver not in SOLVERS:
+            raise ValueError(f"ode: solver must be one of {', '.join(SOLVERS)}, got {solver!r}")
+        solver = SOLVERS[solver]()
+    if steps is None and (not isinstance(solver, diffrax.AbstractAdaptiveSolver) or isinstance(solver, diffrax.Euler)):
+        raise ValueError(f"ode: {type(solver).__name__} cannot adapt its steps; pass steps=N")
+    pieces = segments(schedule)
+    return solver, pieces, None if steps is None else share_steps(steps, schedule, pieces)
 
 
 def segments(schedule: Schedule) -> Segments:

@@ -11,9 +11,8 @@ import pathlib
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
+from gdm_jax.data.images import UNREADABLE, find_images, read_image
 
 
 class ScikitDigits(tfds.core.GeneratorBasedBuilder):
@@ -54,13 +53,8 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
         Raises:
           ValueError: if the folder is missing or holds no image.
         """
-        folder = pathlib.Path(path).expanduser().resolve()
-        if not folder.is_dir():
-            raise ValueError(f"data.path: there is no folder {path!r}")
-        self.files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES)
-        if not self.files:
-            raise ValueError(f"data.path: {path!r} holds no image; looked for {', '.join(SUFFIXES)} at any depth")
-        self.folder = folder
+        self.folder = folder = pathlib.Path(path).expanduser().resolve()
+        self.files = find_images(folder)
         self.classes = sorted({f.parent.relative_to(folder).as_posix() for f in self.files})
         # The name carries what the prepared set depends on, so a changed folder is prepared afresh.
         listing = "".join(f"{f.relative_to(folder)}:{f.stat().st_size}:{f.stat().st_mtime_ns}\n" for f in self.files)
@@ -84,7 +78,7 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
             name = file.relative_to(self.folder)
             try:
                 image = read_image(file, self.builder_config.shape)
-            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            except UNREADABLE as error:
                 unreadable.append(f"{name} ({error})")
                 continue
             yield str(name), {"image": image, "label": name.parent.as_posix()}
@@ -94,27 +88,6 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
                 f"data.path: {len(unreadable)} of {len(self.files)} images cannot be read: {shown}. "
                 "Mend or remove them, or set data.skip_unreadable=True"
             )
-
-
-def read_image(file, shape: tuple[int, int, int]) -> np.ndarray:
-    """One image file as uint8 `[height, width, channel]`: centre-cropped to the shape's proportions, then resized.
-
-    Raises:
-      OSError, ValueError, SyntaxError: as Pillow does for a file that is not a whole image.
-      ValueError: if shape asks for other than 1 or 3 channels.
-    """
-    height, width, channels = shape
-    if channels not in (1, 3):
-        raise ValueError(f"data.shape: images have 1 or 3 channels, got {channels}")
-    with Image.open(file) as opened:
-        image = opened.convert("L" if channels == 1 else "RGB")
-    scale = min(image.width / width, image.height / height)
-    crop_width, crop_height = width * scale, height * scale
-    left, top = (image.width - crop_width) / 2, (image.height - crop_height) / 2
-    if image.size != (width, height):
-        box = (left, top, left + crop_width, top + crop_height)
-        image = image.resize((width, height), Image.Resampling.LANCZOS, box=box)
-    return np.asarray(image, np.uint8).reshape(shape)
 
 
 def _info(builder, shape, classes):

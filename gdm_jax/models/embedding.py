@@ -4,7 +4,10 @@ import jax.numpy as jnp
 
 
 def positional(alpha, width: int):
-    """Cosines and sines of 1000 alpha at `width`/2 frequencies from 1 down to 1/10000.
+    """Cosines and sines of alpha at `width`/2 frequencies, in geometric steps from 32 down to 0.32 radians.
+
+    The highest frequency bounds how fast u can change with alpha, and with it the steps an adaptive solver needs: with
+    the customary 1000 the round trip of digits at a tolerance of 1e-5 was off by 6e-3.
 
     Args:
       alpha: `[batch, k]` in [0, 1].
@@ -13,7 +16,7 @@ def positional(alpha, width: int):
     Returns:
       `[batch, k * width]` float32.
     """
-    frequency = 10000.0 ** -jnp.linspace(0, 1, width // 2)
-    angle = 1000.0 * alpha[..., None].astype(jnp.float32) * frequency
+    frequency = 32.0 * 100.0 ** -jnp.linspace(0, 1, width // 2)
+    angle = alpha[..., None].astype(jnp.float32) * frequency
     features = jnp.concatenate([jnp.cos(angle), jnp.sin(angle)], axis=-1)
     return features.reshape(len(alpha), -1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import jax
-import numpy as np
 
 AXIS = "devices"
 
@@ -39,19 +38,21 @@ def over_devices(step: Callable) -> Callable:
     return lambda state, batch: mapped(state, jax.tree.map(_split, batch))
 
 
-def map_batch(function: Callable, *arrays):
-    """function(*arrays) with the leading axis of each array split over this host's devices.
+def over_examples(function: Callable) -> Callable:
+    """(shared, batch) -> outputs, the batch split over this host's devices; its length must divide evenly.
 
-    The batch is padded with repeats of its last example to a multiple of the devices, and the padding dropped.
+    `function` maps (shared, x `[n, ...]`) to (end `[n, ...]`, along `[frames, n, ...]` or None).
     """
-    devices = jax.local_device_count()
-    count = len(arrays[0])
-    if devices == 1 or count < devices:
-        return function(*arrays)
-    index = np.minimum(np.arange(-(-count // devices) * devices), count - 1)
-    split = [_split(np.asarray(array)[index]) for array in arrays]
-    result = jax.pmap(function)(*split)
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], result)
+    if jax.local_device_count() == 1:
+        return jax.jit(function)
+    mapped = jax.pmap(function, in_axes=(None, 0), out_axes=(0, 1))
+
+    def run(shared, x):
+        end, along = mapped(shared, _split(x))
+        along = None if along is None else along.reshape(len(along), -1, *along.shape[3:])
+        return end.reshape(-1, *end.shape[2:]), along
+
+    return run
 
 
 def _split(leaf):

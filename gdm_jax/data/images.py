@@ -1,0 +1,49 @@
+"""Image files: finding them, and reading one at the size a model takes."""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+
+# What Pillow raises for a file that is not a whole image, or is absurdly large.
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+
+
+def find_images(folder) -> list[pathlib.Path]:
+    """The PNG and JPEG files of a folder, at any depth, in order of name.
+
+    Raises:
+      ValueError: if the folder is missing or holds none.
+    """
+    folder = pathlib.Path(folder).expanduser()
+    if not folder.is_dir():
+        raise ValueError(f"data.path: there is no folder {str(folder)!r}")
+    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES)
+    if not files:
+        raise ValueError(f"data.path: {str(folder)!r} holds no image; looked for {', '.join(SUFFIXES)} at any depth")
+    return files
+
+
+def read_image(file, shape: tuple[int, int, int]) -> np.ndarray:
+    """One image file as uint8 `[height, width, channel]`: centre-cropped to the shape's proportions, then resized.
+
+    Raises:
+      OSError, ValueError, SyntaxError: as Pillow does for a file that is not a whole image.
+      ValueError: if shape asks for other than 1 or 3 channels.
+    """
+    height, width, channels = shape
+    if channels not in (1, 3):
+        raise ValueError(f"data.shape: images have 1 or 3 channels, got {channels}")
+    with Image.open(file) as opened:
+        image = opened.convert("L" if channels == 1 else "RGB")
+    scale = min(image.width / width, image.height / height)
+    crop_width, crop_height = width * scale, height * scale
+    left, top = (image.width - crop_width) / 2, (image.height - crop_height) / 2
+    if image.size != (width, height):
+        box = (left, top, left + crop_width, top + crop_height)
+        image = image.resize((width, height), Image.Resampling.LANCZOS, box=box)
+    return np.asarray(image, np.uint8).reshape(shape)

@@ -1,0 +1,89 @@
+"""The pictures of a trained model: samples, generation from coarse to fine, reconstructions, mixed bands."""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+
+from gdm_jax import data, figures, latent
+from gdm_jax.model import Model
+
+PAIRS = 8
+
+
+def write(model: Model, folder, *, progress: bool = False, **options) -> list[str]:
+    """Write every picture that fits the model's data into `folder`.
+
+    Args:
+      model: of images, or of points on the plane.
+      folder: for the files; made if missing.
+      progress: show bars.
+      **options: of `Model.decode`.
+
+    Returns:
+      One line for each file: its name and what it shows.
+    """
+    folder, options = pathlib.Path(folder), {"progress": progress, **options}
+    if len(model.config.data.shape) != 3:
+        figures.save(figures.cloud(model.sample(8192, **options), side=384), folder / "samples.png")
+        return ["samples.png: 8,192 samples"]
+    lines = samples(model, folder, options)
+    source = data.open_source(model.config.data)
+    chosen = np.linspace(0, len(source) - 1, 64).astype(int)
+    real = np.asarray(data.to_model_range(np.stack([source[i]["x"] for i in chosen])))
+    z = model.invert(real)
+    lines += reconstruction(model, folder, real, z, options)
+    if model.process.k > 1:
+        lines += mixing(model, folder, real, np.asarray(z.z), options)
+    return lines
+
+
+def samples(model: Model, folder: pathlib.Path, options: dict) -> list[str]:
+    """A grid of samples; a strip and a film of how they come about."""
+    k = model.process.k
+    x, times, states = model.sample(64, frames=max(2, 24 // k), **options)
+    figures.save(figures.grid(x), folder / "samples.png")
+    strip = np.linspace(0, len(states) - 1, 13).astype(int)
+    moments = [figures.moment(model.schedule, 1 - t) for t in times[strip]]
+    page = figures.grid(states[strip, :8].swapaxes(0, 1).reshape(-1, *x.shape[1:]), columns=len(strip), heads=moments)
+    figures.save(page, folder / "strip.png")
+    figures.film(states, folder / "film.gif")
+    return [
+        "samples.png: 64 samples",
+        "strip.png: eight samples from noise to data; '1: 50%' is half-way through group 1",
+        "film.gif: the 64 samples coming about",
+    ]
+
+
+def reconstruction(model: Model, folder: pathlib.Path, real, inversion, options: dict) -> list[str]:
+    """Real images, what their latents decode to, and the difference."""
+    steps = {"solver": "euler", "steps": model.inverse_steps}
+    again = model.decode(inversion.z, **{**options, **steps})
+    error = np.abs(again - real).reshape(len(real), -1).max(1)
+    converged = np.asarray(inversion.converged)
+    rows = np.stack([real[:12], again[:12], 1000 * (again - real)[:12]]).reshape(-1, *real.shape[1:])
+    page = figures.grid(rows, columns=12, rows=["real", "decoded", "difference x1000"])
+    figures.save(page, folder / "reconstruction.png")
+    worst = f"{error[converged].max():.1e}" if converged.any() else "none"
+    return [
+        f"reconstruction.png: real images encoded and decoded again; {converged.sum()} of {len(real)} inverted, "
+        f"largest error of a pixel among them {worst} (range 2)"
+    ]
+
+
+def mixing(model: Model, folder: pathlib.Path, real, z, options: dict) -> list[str]:
+    """Pairs of real images with groups 0..j of the first and the rest of the second."""
+    k = model.process.k
+    a, b = slice(0, None, len(z) // PAIRS), slice(len(z) // PAIRS // 2, None, len(z) // PAIRS)
+    first, second = z[a][:PAIRS], z[b][:PAIRS]
+    mixed = [np.asarray(latent.swap(model.process, second, first, range(j + 1))) for j in range(k - 1)]
+    decoded = model.decode(np.concatenate(mixed), **options)
+    columns = [real[b][:PAIRS], *np.split(decoded, k - 1), real[a][:PAIRS]]
+    page = figures.grid(
+        np.stack(columns, axis=1).reshape(-1, *real.shape[1:]),
+        columns=k + 1,
+        heads=["B", *(f"A: 0-{j}" if j else "A: 0" for j in range(k - 1)), "A"],
+    )
+    figures.save(page, folder / "mixing.png")
+    return ["mixing.png: real B and A at the sides; between them B with more and more of A's groups, coarsest first"]

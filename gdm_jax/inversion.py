@@ -1,0 +1,184 @@
+"""Undo an explicit Euler grid exactly.
+
+A step of `generate` with Euler goes, in the basis, from y to
+
+    y' = y + d_alpha_g * f(y, alpha),      f(y, alpha) = U^T u(U y, alpha),      alpha at the step's start,
+
+which is the implicit Euler step of `encode` on the same grid: given y', find the y that steps to it. It is a fixed point
+of F(y) = y' - d_alpha_g * f(y, alpha), and a contraction while Lip(u) |d_alpha| < 1. Near and beyond that bound plain
+iteration stalls, so the iterates are mixed by Anderson acceleration (Anderson 1965, type II; Walker & Ni 2011), for each
+example by itself; what a step leaves unsolved is reported as its residual, never hidden.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gdm_jax import ode
+from gdm_jax.network import Network, as_pytree
+from gdm_jax.process import Process
+from gdm_jax.schedule import Schedule
+
+
+class Inversion(NamedTuple):
+    """What `invert` returns.
+
+    Attributes:
+      z: `[batch, *shape]`, the latent from which Euler on the same grid generates x.
+      residual: `[batch]`, largest |y' - step(y)| over all steps and elements, in units of x.
+      converged: bool `[batch]`, residual <= tolerance. Do not trust the z of the others.
+      calls: int32 `[]`, network calls of the batch over all steps.
+    """
+
+    z: jax.Array
+    residual: jax.Array
+    converged: jax.Array
+    calls: jax.Array
+
+
+def invert(
+    u: Network,
+    process: Process,
+    schedule: Schedule,
+    x,
+    *,
+    steps,
+    tolerance: float = 5e-6,
+    max_iterations: int = 100,
+    memory: int = 8,
+) -> Inversion:
+    """The latent z for which `generate(..., z, solver="euler", steps=steps)` gives x back.
+
+    Args:
+      u, process, schedule, steps: those of `generate`.
+      x: `[batch, *shape]`.
+      tolerance: largest residual of a step that counts as solved, in units of x; single precision ends near 1e-6.
+      max_iterations: network calls a step at most.
+      memory: earlier iterates that Anderson acceleration mixes; 0 is plain fixed-point iteration.
+
+    Raises:
+      ValueError: as `ode.solve`.
+    """
+    x = ode.check_state(process, schedule, x, "x")
+    grid = _grid(schedule, steps)
+    return _invert(as_pytree(u), process, grid, x, jnp.float32(tolerance), max_iterations, memory)
+
+
+class _Step(NamedTuple):
+    """Steps of generate in the order in which encode undoes them, each `[steps, k]`."""
+
+    alpha: np.ndarray
+    increment: np.ndarray
+    visible: np.ndarray
+
+
+def _grid(schedule: Schedule, steps) -> _Step:
+    pieces = ode.segments(schedule)
+    counts = ode.share_steps(steps, schedule, pieces)
+    undone = np.concatenate([np.arange(1, n + 1) / n for n in counts])[:, None]  # how far the step's start lies
+    start, end, visible = (np.repeat(leaf, counts, axis=0) for leaf in pieces[:3])
+    increment = (start - end) / np.repeat(counts, counts)[:, None]
+    return _Step(*(np.asarray(a, np.float32) for a in (start + undone * (end - start), increment, visible)))
+
+
+@eqx.filter_jit
+def _invert(u, process, grid, x, tolerance, max_iterations: int, memory: int):
+    basis = process.basis
+
+    def undo(target, step: _Step):
+        alpha = jnp.broadcast_to(step.alpha, (len(target), process.k))
+        increment = process.spread(step.increment, target)
+        visible = process.spread(step.visible, target) if process.strict else 1.0
+
+        def image(y):
+            f = basis.forward(u(basis.inverse(y * visible), alpha).astype(y.dtype))
+            return target - increment * f
+
+        y, residual, calls = _fixed_point(image, target, tolerance, max_iterations, memory)
+        return y, (residual, calls)
+
+    y, (residuals, calls) = jax.lax.scan(undo, basis.forward(x), grid)
+    residual = residuals.max(0)
+    return Inversion(basis.inverse(y), residual, residual <= tolerance, calls.sum())
+
+
+class _Search(NamedTuple):
+    """Anderson's state for each example; the last axes are flattened, d elements.
+
+    Attributes:
+      y: `[batch, d]`, where to look next.
+      image, residual: function(y) and function(y) - y of the previous iterate.
+      d_image, d_residual: `[batch, memory, d]`, their latest changes, oldest overwritten first.
+      best, best_residual: the iterate with the smallest largest residual so far, and that residual `[batch]`.
+      calls: int32, iterations made.
+    """
+
+    y: jax.Array
+    image: jax.Array
+    residual: jax.Array
+    d_image: jax.Array
+    d_residual: jax.Array
+    best: jax.Array
+    best_residual: jax.Array
+    calls: jax.Array
+
+
+def _fixed_point(function, start, tolerance, max_iterations: int, memory: int):
+    """y with function(y) = y for each example: (y, largest |function(y) - y| `[batch]`, calls)."""
+    shape, batch = start.shape, len(start)
+
+    def unfinished(search: _Search):
+        return (search.calls < max_iterations) & (search.best_residual > tolerance).any()
+
+    def iterate(search: _Search):
+        image = function(search.y.reshape(shape)).reshape(batch, -1)
+        residual = image - search.y
+        size = jnp.abs(residual).max(-1)
+        better = size < search.best_residual
+        slot = (search.calls - 1) % max(memory, 1)
+        d_image, d_residual = search.d_image, search.d_residual
+        y = image
+        if memory:
+            first = search.calls == 0
+            d_image = d_image.at[:, slot].set(jnp.where(first, 0, image - search.image))
+            d_residual = d_residual.at[:, slot].set(jnp.where(first, 0, residual - search.residual))
+            y = image - _combine(residual, d_residual, d_image)
+        return _Search(
+            y,
+            image,
+            residual,
+            d_image,
+            d_residual,
+            jnp.where(better[:, None], search.y, search.best),
+            jnp.where(better, size, search.best_residual),
+            search.calls + 1,
+        )
+
+    y = start.reshape(batch, -1)
+    history = jnp.zeros((batch, memory, y.shape[-1]), y.dtype)
+    unseen = jnp.full(batch, jnp.inf, y.dtype)
+    search = _Search(y, y, y, history, history, y, unseen, jnp.int32(0))
+    search = jax.lax.while_loop(unfinished, iterate, search)
+    return search.best.reshape(shape), search.best_residual, search.calls
+
+
+def _combine(residual, d_residual, d_image):
+    """d_image . gamma, where gamma minimises |residual - d_residual . gamma| in each example.
+
+    The normal equations of the normalised differences, with a ridge just above single precision; unused slots are zero
+    and get no weight.
+    """
+    length = jnp.sqrt(jnp.square(d_residual).sum(-1, keepdims=True))
+    scale = jnp.where(length > 0, 1 / jnp.where(length > 0, length, 1), 0)
+    unit = d_residual * scale
+    precision = jax.lax.Precision.HIGHEST
+    gram = jnp.einsum("nid,njd->nij", unit, unit, precision=precision)
+    gram = gram + 1e-6 * jnp.eye(gram.shape[-1], dtype=gram.dtype)
+    projection = jnp.einsum("nid,nd->ni", unit, residual, precision=precision)
+    gamma = jnp.linalg.solve(gram, projection[..., None])[..., 0]
+    return jnp.einsum("ni,nid->nd", gamma, d_image * scale, precision=precision)

@@ -1,0 +1,45 @@
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+here = pathlib.Path(__file__).parent
+version = re.search(r'__version__ = "(.+)"', (here / "gdm_jax" / "__init__.py").read_text()).group(1)
+
+setup(
+    name="gdm-jax",
+    version=version,
+    description="Groupwise Diffusion Models in JAX and Flax",
+    long_description=(here / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["gdm_jax", "gdm_jax.*"]),
+    python_requires=">=3.11,<3.14",
+    install_requires=[
+        "absl-py>=2.1",
+        "array_record>=0.8",
+        "chex>=0.1.90",
+        "diffrax>=0.7.2",
+        "equinox>=0.13",
+        "flax>=0.12.8",
+        "grain>=0.2.14",
+        "importlib_resources>=6.4",  # imported, but not required, by tensorflow-datasets
+        "jax>=0.10",
+        "ml-collections>=1.1",
+        "numpy>=2.0",
+        "optax>=0.2.6",
+        "optimistix>=0.1.0",
+        "orbax-checkpoint>=0.12.8",
+        "pillow>=10.1",
+        "scipy>=1.13",
+        "tensorboardX>=2.6.4",
+        "tensorflow-datasets>=4.9.9",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "demo": ["scikit-learn>=1.5"],  # carries the digits of the quickstart
+        "eval": ["scikit-learn>=1.5"],
+        "test": ["pytest>=8", "scikit-learn>=1.5"],
+    },
+    entry_points={"console_scripts": ["gdm=gdm_jax.cli:main"]},
+)
