@@ -123,6 +123,7 @@ def info(arguments) -> None:
     import jax
     import numpy as np
 
+    from gdm_jax import build
     from gdm_jax import config as configs
     from gdm_jax.training import checkpoint, log, state
 
@@ -130,9 +131,9 @@ def info(arguments) -> None:
         raise ValueError("info: pass either --config or --workdir")
     config = configs.load(arguments.config, arguments.overrides) if arguments.config else None
     config = config or checkpoint.load_config(arguments.workdir)
-    process = configs.build_process(config)
-    schedule = configs.build_schedule(config, process.k)
-    net = configs.build_network(config, process)
+    process = build.process(config)
+    schedule = build.schedule(config, process.k)
+    net = build.network(config, process)
     params = jax.eval_shape(lambda: state.create(config, net, process.k)).params
     count = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
     print(f"data       {config.data.name} {config.data.shape}")

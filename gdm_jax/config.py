@@ -25,10 +25,8 @@ import pathlib
 import typing
 
 import ml_collections
-import numpy as np
 
-from gdm_jax import basis, groups, interpolant, ode, schedule
-from gdm_jax.process import Process
+from gdm_jax import build, interpolant, ode
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,31 +121,40 @@ def default() -> ml_collections.ConfigDict:
     return ml_collections.ConfigDict(dataclasses.asdict(Config())).lock()
 
 
+def inherit(file: str, sibling: str, variant: str = "") -> ml_collections.ConfigDict:
+    """The ConfigDict of another experiment file in the same folder: `inherit(__file__, "digits.py")`."""
+    return _run(pathlib.Path(file).parent / sibling, variant)
+
+
 def load(path, overrides: typing.Sequence[str] = ()) -> Config:
     """The config of an experiment file, with `--config.a.b=value` overrides.
 
     Args:
-      path: a Python file with `get_config() -> ConfigDict`.
+      path: a Python file with `get_config() -> ConfigDict`, or FILE:VARIANT for one whose get_config takes a variant.
       overrides: each `--config.FIELD=VALUE` or `FIELD=VALUE`.
 
     Raises:
       ValueError: if the file is missing or not a config, or a field is unknown, mistyped or out of range.
     """
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise ValueError(f"--config: there is no file {str(path)!r}; see configs/ for examples")
-    spec = importlib.util.spec_from_file_location(f"gdm_config_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec) if spec else None
-    if module is None:
-        raise ValueError(f"--config: {str(path)!r} is not a Python file")
-    try:
-        spec.loader.exec_module(module)
-        settings = module.get_config()
-    except (AttributeError, KeyError, TypeError, SyntaxError, ImportError) as error:
-        raise ValueError(f"--config: {path}: {_first_line(error)}") from error
+    file, _, variant = str(path).partition(":")
+    settings = _run(pathlib.Path(file), variant)
     for override in overrides:
         _override(settings, override)
     return from_dict(settings.to_dict())
+
+
+def _run(path: pathlib.Path, variant: str) -> ml_collections.ConfigDict:
+    if not path.is_file():
+        raise ValueError(f"--config: there is no file {str(path)!r}; see configs/ for examples")
+    spec = importlib.util.spec_from_file_location(f"gdm_config_{path.stem}", path)
+    if spec is None:
+        raise ValueError(f"--config: {str(path)!r} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        return module.get_config(variant) if variant else module.get_config()
+    except (AttributeError, KeyError, TypeError, SyntaxError, ImportError) as error:
+        raise ValueError(f"--config: {path}: {_first_line(error)}") from error
 
 
 def from_dict(values: dict) -> Config:
@@ -180,80 +187,6 @@ def differences(a: Config, b: Config) -> list[str]:
     return [name for name in flat_a if flat_a[name] != flat_b[name]]
 
 
-def build_process(config: Config) -> Process:
-    """The process that config.data.shape and config.process describe.
-
-    Raises:
-      ValueError: if they do not fit together.
-    """
-    shape, process = config.data.shape, config.process
-    grid = shape[:2] if len(shape) == 3 else shape
-    if process.basis == "identity":
-        space = basis.identity()
-    elif process.basis == "dct":
-        space = basis.dct(grid)
-    else:
-        space = basis.gaussian_blur(grid, process.sigma)
-    named = getattr(groups, process.groups)
-    if process.groups == "frequency_bands":
-        partition = named(space.rank, process.bands)
-    elif process.groups == "from_index":
-        partition = named(np.asarray(process.index))
-    elif process.groups == "blockwise":
-        partition = named(grid, process.blocks)
-    elif process.groups in ("single", "per_element"):
-        partition = named(grid)
-    else:
-        partition = named(grid, process.k)
-    return Process(partition, space, interpolant=process.interpolant, strict=process.strict)
-
-
-def build_schedule(config: Config, k: int, boundaries=()) -> schedule.Schedule:
-    """The intervals of config.schedule for k groups, or those given by boundaries, in the same order.
-
-    Raises:
-      ValueError: if boundaries or order do not fit k.
-    """
-    intervals = config.schedule
-    boundaries = boundaries or intervals.boundaries
-    order = intervals.order or None
-    if boundaries and len(boundaries) != k - 1:
-        raise ValueError(f"schedule.boundaries: {k} groups need {k - 1} boundaries, got {tuple(boundaries)}")
-    if order and len(order) != k:
-        raise ValueError(f"schedule.order: expected a permutation of {k} groups, got {tuple(order)}")
-    if boundaries:
-        return schedule.from_boundaries(boundaries, order=order)
-    return schedule.overlapping(k, intervals.overlap, order=order)
-
-
-def solver_options(sampling: Sampling) -> dict:
-    """Keyword arguments of `gdm_jax.ode.solve`."""
-    steps = sampling.steps[0] if len(sampling.steps) == 1 else sampling.steps or None
-    return {"solver": sampling.solver, "steps": steps, "rtol": sampling.rtol, "atol": sampling.atol}
-
-
-def build_network(config: Config, process: Process):
-    """The Flax module of config.model."""
-    import jax.numpy as jnp
-
-    from gdm_jax import models
-
-    model = config.model
-    if model.name == "mlp":
-        return models.MLP(width=model.channels, layers=model.blocks)
-    return models.UNet(
-        channels=model.channels,
-        multipliers=model.multipliers,
-        blocks=model.blocks,
-        attention=model.attention,
-        dropout=model.dropout,
-        alpha_channels=process.groups if model.alpha_channels else None,
-        patch=model.patch,
-        dtype=jnp.dtype(model.dtype),
-        remat=model.remat,
-    )
-
-
 _PARTITIONS = (
     "single bottom_to_top right_to_left blockwise cascade cascade_inverse per_element frequency_bands from_index"
 ).split()
@@ -284,13 +217,13 @@ def check(config: Config) -> None:
         _rule("data.shape", data.shape, fits, f"divisible by {divisor} for model.patch and model.multipliers")
     if training.batch % training.accumulate:
         raise ValueError(f"training.accumulate: {training.accumulate} does not divide training.batch {training.batch}")
-    built = build_process(config)
+    built = build.process(config)
     if model.alpha_channels and built.basis.matrices:
         raise ValueError("model.alpha_channels: A(t) is a picture only for pixel groups; set process.basis='identity'")
-    sampled = build_schedule(config, built.k, config.sampling.boundaries)
-    build_schedule(config, built.k)
+    sampled = build.schedule(config, built.k, config.sampling.boundaries)
+    build.schedule(config, built.k)
     if config.sampling.steps:
-        ode.share_steps(solver_options(config.sampling)["steps"], sampled, ode.segments(sampled))
+        ode.share_steps(build.solver_options(config.sampling)["steps"], sampled, ode.segments(sampled))
 
 
 def _rule(name, value, holds: bool, rule: str) -> None:

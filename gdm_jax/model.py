@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gdm_jax import config as configs
-from gdm_jax import ode
+from gdm_jax import build, ode
 from gdm_jax.inversion import Inversion, invert
 from gdm_jax.process import Process
 from gdm_jax.schedule import Schedule
@@ -76,11 +76,11 @@ class Model:
     @property
     def inverse_steps(self):
         """Steps of the Euler grid that `invert` undoes by default: those of the config, or 64 if it adapts."""
-        return configs.solver_options(self.config.sampling)["steps"] or max(64, self.process.k)
+        return build.solver_options(self.config.sampling)["steps"] or max(64, self.process.k)
 
     def _solve(self, x, *, forward: bool, batch: int = 256, progress: bool = False, **options):
         x = np.asarray(ode.check_state(self.process, self.schedule, x, "x" if forward else "z"))
-        options = {**configs.solver_options(self.config.sampling), **options}
+        options = {**build.solver_options(self.config.sampling), **options}
         ode.check_options(self.schedule, **options)
         key = (forward, *sorted((name, repr(value)) for name, value in options.items()))
         if key not in self._compiled:
@@ -128,9 +128,9 @@ def load(workdir, *, step: int | None = None, **changes) -> Model:
     config = checkpoint.load_config(workdir)
     config = dataclasses.replace(config, sampling=dataclasses.replace(config.sampling, **changes))
     configs.check(config)
-    process = configs.build_process(config)
-    net = configs.build_network(config, process)
+    process = build.process(config)
+    net = build.network(config, process)
     template = jax.eval_shape(functools.partial(state.create, config, net, process.k)).ema
     params, step = checkpoint.Checkpoints(workdir, read_only=True).restore_ema(template, step)
-    schedule = configs.build_schedule(config, process.k, config.sampling.boundaries)
+    schedule = build.schedule(config, process.k, config.sampling.boundaries)
     return Model(jax.tree_util.Partial(net.apply, params), process, schedule, config, step)

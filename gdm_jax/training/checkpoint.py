@@ -147,21 +147,25 @@ class Checkpoints:
                 )
 
 
-def save_config(workdir, config: configs.Config) -> None:
-    """Write config.json, or check the one that is there.
+def check_config(workdir, config: configs.Config) -> None:
+    """Check a config against the workdir's own, if it has one.
 
     Raises:
       ValueError: if the workdir belongs to another config; the differing fields are named. How long, how often and
         where to (steps, *_every, keep, sampling, data.dir) may change between the runs of a workdir.
     """
-    path = pathlib.Path(workdir) / "config.json"
-    if path.exists():
+    if (pathlib.Path(workdir) / "config.json").exists():
         differing = [name for name in configs.differences(load_config(workdir), config) if not _may_change(name)]
         if differing:
             raise ValueError(
                 f"--workdir: {str(workdir)!r} belongs to another config; {', '.join(differing)} differ(s). "
                 "Use another workdir, or restore those fields"
             )
+
+
+def save_config(workdir, config: configs.Config) -> None:
+    """Write config.json, all of it or nothing."""
+    path = pathlib.Path(workdir) / "config.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_text(configs.to_json(config))

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gdm_jax import config as configs
-from gdm_jax import data, figures, ode
+from gdm_jax import build, data, figures, ode
 from gdm_jax.training import checkpoint, log, parallel
 from gdm_jax.training import state as states
 from gdm_jax.training.step import make_step
@@ -40,12 +40,13 @@ def train(config: configs.Config, workdir, *, progress: bool = True) -> states.T
     """
     workdir, training = pathlib.Path(workdir), config.training
     parallel.check_batch(training.batch, training.accumulate)
-    process = configs.build_process(config)
-    schedule = configs.build_schedule(config, process.k)
+    process = build.process(config)
+    schedule = build.schedule(config, process.k)
+    checkpoint.check_config(workdir, config)
     source = data.open_source(config.data)
     checkpoint.save_config(workdir, config)
 
-    net = configs.build_network(config, process)
+    net = build.network(config, process)
     state = states.create(config, net, process.k)
     batches = data.stream(
         source,
@@ -117,9 +118,9 @@ def _collect(pending: list, step: int) -> dict[str, float]:
 def _picture(config, net, process, ema):
     """A grid of samples from the averaged parameters, always from the same noise."""
     sampling = config.sampling
-    schedule = configs.build_schedule(config, process.k, sampling.boundaries)
+    schedule = build.schedule(config, process.k, sampling.boundaries)
     count = SAMPLES if len(config.data.shape) == 3 else 4096
     z = ode.latents(np.arange(count), config.data.shape)
     u = functools.partial(net.apply, ema)
-    x = ode.generate(u, process, schedule, z, **configs.solver_options(sampling))
+    x = ode.generate(u, process, schedule, z, **build.solver_options(sampling))
     return figures.grid(np.asarray(x)) if len(config.data.shape) == 3 else figures.cloud(np.asarray(x))

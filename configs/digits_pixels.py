@@ -1,0 +1,17 @@
+"""`digits` in pixel space: the bottom half is generated first, then the top half given it (k = 2).
+
+    gdm train --config configs/digits_pixels.py --workdir runs/digits_pixels
+
+Nine minutes on two CPU cores.
+"""
+
+from gdm_jax.config import inherit
+
+
+def get_config():
+    config = inherit(__file__, "digits.py")
+    config.process.basis = "identity"
+    config.process.groups = "bottom_to_top"
+    config.process.k = 2
+    config.process.bands = ()
+    return config

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Installs what the tests need into .venv and runs them; arguments go to pytest, e.g. `bash launch/test.sh -k ode`.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh" test
+
+"$python" -m pytest "$@"

@@ -1,0 +1,71 @@
+"""Shared fixtures. Eight CPU devices are forced, so that everything mapped over devices is run over several."""
+
+import os
+
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gdm_jax as gdm
+
+jax.config.update("jax_numpy_rank_promotion", "allow")
+
+SIZE = 4
+
+
+def _permutation(size):
+    """An arbitrary partition in no order at all."""
+    return gdm.groups.from_index(np.random.default_rng(3).permutation(np.arange(size * size) % 3).reshape(size, size))
+
+
+GROUPS = {
+    "single": lambda n: gdm.groups.single((n, n)),
+    "bottom_to_top": lambda n: gdm.groups.bottom_to_top((n, n), 2),
+    "right_to_left": lambda n: gdm.groups.right_to_left((n, n), 3),
+    "blockwise": lambda n: gdm.groups.blockwise((n, n), (2, 2)),
+    "cascade": lambda n: gdm.groups.cascade((n, n), 2),
+    "cascade_inverse": lambda n: gdm.groups.cascade_inverse((n, n), 3),
+    "per_element": lambda n: gdm.groups.per_element((n, n)),
+    "frequency_bands": lambda n: gdm.groups.frequency_bands(gdm.basis.dct(n).rank, (2, 6, 10)),
+    "any": _permutation,
+    "per_channel": lambda n: gdm.groups.from_index(np.arange(n * n * 2).reshape(n, n, 2) % 3),
+}
+BASES = {
+    "identity": lambda n: gdm.basis.identity(),
+    "dct": lambda n: gdm.basis.dct(n),
+    "gaussian_blur": lambda n: gdm.basis.gaussian_blur(n, 0.4),
+}
+
+
+@pytest.fixture(params=GROUPS)
+def groups(request):
+    return GROUPS[request.param](SIZE)
+
+
+@pytest.fixture(params=BASES)
+def basis(request):
+    return BASES[request.param](SIZE)
+
+
+@pytest.fixture(params=["linear", "variance_preserving"])
+def process(request, groups, basis):
+    """Every grouping x basis x interpolant, on 4x4 images of two channels."""
+    return gdm.Process(groups, basis, interpolant=request.param)
+
+
+@pytest.fixture
+def pair():
+    """Data and noise, `[3, 4, 4, 2]`."""
+    x, z = jax.random.normal(jax.random.key(0), (2, 3, SIZE, SIZE, 2))
+    return jnp.tanh(x), z
+
+
+@pytest.fixture(scope="session")
+def digits_dir(tmp_path_factory):
+    """The bundled digits, prepared once."""
+    pytest.importorskip("sklearn", reason="scikit-learn carries the digits; pip install gdm-jax[test]")
+    return str(tmp_path_factory.mktemp("data"))
