@@ -94,7 +94,7 @@ def encode(arguments) -> None:
 
     model, options = _load(arguments)
     x = _images(arguments, model)
-    if arguments.solver == "inverse":
+    if arguments.solver == "inverse_euler":
         found = model.invert(x, steps=options.get("steps"))
         failed = np.flatnonzero(~np.asarray(found.converged))
         print(f"inverted {len(x) - len(failed)} of {len(x)}; largest residual {float(found.residual.max()):.1e}")
@@ -165,7 +165,7 @@ def _load(arguments):
 
     options = {"progress": True}
     for name in ("solver", "rtol", "atol", "batch"):
-        if getattr(arguments, name, None) is not None and getattr(arguments, name) != "inverse":
+        if getattr(arguments, name, None) is not None:
             options[name] = getattr(arguments, name)
     if getattr(arguments, "steps", None) is not None:
         steps = arguments.steps
@@ -234,7 +234,7 @@ def _parse(argv):
             command.add_argument("--checkpoint", type=int, metavar="STEP", help="step to load; the newest by default")
             command.add_argument("--out", metavar="DIR", help="where to write; the workdir by default")
             command.add_argument("--solver", metavar="NAME", help="euler, heun, midpoint, ralston, bosh3, rk4, tsit5, "
-                                 "dopri5, dopri8, implicit_euler" + (", inverse" if run is encode else ""))
+                                 "dopri5, dopri8" + (", inverse_euler" if run is encode else ""))
             command.add_argument("--steps", type=int, nargs="+", metavar="N",
                                  help="a total, or one number a group; 0 adapts to the tolerances")
             command.add_argument("--rtol", type=float, help="relative tolerance of adaptive steps")

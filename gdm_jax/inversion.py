@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -105,6 +106,46 @@ def _invert(u, process, grid, x, tolerance, max_iterations: int, memory: int):
     y, (residuals, calls) = jax.lax.scan(undo, basis.forward(x), grid)
     residual = residuals.max(0)
     return Inversion(basis.inverse(y), residual, residual <= tolerance, calls.sum())
+
+
+class InverseEuler(diffrax.AbstractSolver):
+    """`solver="inverse_euler"`: in `encode`, undoes `generate` with "euler" on the same steps.
+
+    The same equation as `invert`, as a diffrax solver: a step that is not solved to the tolerance in every example stops
+    the solve with an error. Use `invert` to learn which examples those are.
+    """
+
+    tolerance: float = 5e-6
+    max_iterations: int = eqx.field(default=100, static=True)
+    memory: int = eqx.field(default=8, static=True)
+
+    term_structure = diffrax.AbstractTerm
+    interpolation_cls = diffrax.LocalLinearInterpolation
+
+    def order(self, terms):
+        return 1
+
+    def init(self, terms, t0, t1, y0, args):
+        return None
+
+    def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
+        control = terms.contr(t0, t1)
+
+        def image(y):
+            return y0 + terms.vf_prod(t1, y, args, control)
+
+        y1, residual, _ = _fixed_point(image, y0, self.tolerance, self.max_iterations, self.memory)
+        solved = (residual <= self.tolerance).all()
+        result = diffrax.RESULTS.where(
+            solved, diffrax.RESULTS.successful, diffrax.RESULTS.nonlinear_max_steps_reached
+        )
+        return y1, None, {"y0": y0, "y1": y1}, None, result
+
+    def func(self, terms, t0, y0, args):
+        return terms.vf(t0, y0, args)
+
+
+ode.SOLVERS["inverse_euler"] = InverseEuler
 
 
 class _Search(NamedTuple):

@@ -37,8 +37,7 @@ SOLVERS = {
     "tsit5": diffrax.Tsit5,
     "dopri5": diffrax.Dopri5,
     "dopri8": diffrax.Dopri8,
-    "implicit_euler": diffrax.ImplicitEuler,
-}
+}  # gdm_jax.inversion adds "inverse_euler"
 
 
 class _RK4(diffrax.AbstractERK):
@@ -77,12 +76,14 @@ class Solution(NamedTuple):
 
     Attributes:
       x: `[batch, *shape]`, the state at the end.
+      x_bar: the same in the basis, U^T x before it was rotated back: here what never moved is equal to the last bit.
       t: `[segments, frames]` times of the frames, in the order they were passed; empty without frames.
       frames: `[segments, frames, batch, *shape]`, x_t at those times, or None.
       steps: int32 `[segments]` (`[batch, segments]` for adaptive solvers), steps taken in each segment.
     """
 
     x: jax.Array
+    x_bar: jax.Array
     t: np.ndarray
     frames: jax.Array | None
     steps: jax.Array
@@ -173,10 +174,10 @@ def solve(
         progress_meter=progress_meter or diffrax.NoProgressMeter(),
     )
     if adaptive:
-        x, states, taken = run(x, tolerances=(rtol, atol), max_steps=max_steps)
+        x_bar, states, taken = run(x, tolerances=(rtol, atol), max_steps=max_steps)
     else:
-        x, states, taken = run(x, counts=jnp.asarray(counts), max_steps=int(max(counts)))
-    return Solution(x, frame_times(schedule, frames, forward), states, taken)
+        x_bar, states, taken = run(x, counts=jnp.asarray(counts), max_steps=int(max(counts)))
+    return Solution(process.basis.inverse(x_bar), x_bar, frame_times(schedule, frames, forward), states, taken)
 
 
 def frame_times(schedule: Schedule, frames: int, forward: bool) -> np.ndarray:
@@ -242,10 +243,11 @@ def share_steps(steps, schedule: Schedule, pieces: Segments) -> np.ndarray:
         if steps < count:
             raise ValueError(f"ode: steps must be at least one per segment, {count} here, got {steps}")
         length = pieces.t_end - pieces.t_start
-        ideal = 1 + (steps - count) * length / length.sum()
-        shares = np.floor(ideal + 1e-4).astype(np.int32)
-        largest_rest = np.argsort(shares - ideal, kind="stable")[: int(steps) - shares.sum()]
-        shares[largest_rest] += 1
+        ideal = int(steps) * length / length.sum()
+        shares = np.maximum(np.floor(ideal + 1e-4), 1).astype(np.int32)
+        while shares.sum() != steps:  # round where it costs least
+            change = int(np.sign(steps - shares.sum()))
+            shares[np.argmax(np.where(shares + change >= 1, change * (ideal - shares), -np.inf))] += change
         return shares
     steps = np.asarray(steps, np.int32)
     moving = pieces.alpha_start != pieces.alpha_end
@@ -263,7 +265,7 @@ def _solve_fixed(u, process, pieces, x, *, counts, max_steps, **options):
     def controller(moving):
         return diffrax.ConstantStepSize()
 
-    return _scan(u, process, pieces, x, 1 / counts, controller, max_steps=max_steps, **options)
+    return _scan(u, process, pieces, x, 1 / counts.astype(x.dtype), controller, max_steps=max_steps, **options)
 
 
 @eqx.filter_jit
@@ -284,7 +286,8 @@ def _solve_adaptive(u, process, pieces, x, *, tolerances, max_steps, **options):
 
 
 def _scan(u, process, pieces, x, dt0, controller, *, solver, frames, max_steps, **options):
-    save = diffrax.SaveAt(ts=jnp.linspace(0, 1, frames + 1)[1:]) if frames else diffrax.SaveAt(t1=True)
+    # The end is saved as it is, the frames before it are interpolated.
+    save = diffrax.SaveAt(ts=jnp.linspace(0, 1, frames + 1)[1:-1], t1=True) if frames > 1 else diffrax.SaveAt(t1=True)
     basis = process.basis
 
     def segment(x_bar, piece):
@@ -306,7 +309,7 @@ def _scan(u, process, pieces, x, dt0, controller, *, solver, frames, max_steps, 
         return solution.ys[-1], (states, solution.stats["num_steps"])
 
     x_bar, (states, taken) = jax.lax.scan(segment, basis.forward(x), (pieces, dt0))
-    return basis.inverse(x_bar), states, taken
+    return x_bar, states, taken
 
 
 class _GroupwiseTerm(diffrax.AbstractTerm):
