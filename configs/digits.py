@@ -1,4 +1,12 @@
-"""GDM-F on the bundled handwritten digits: four frequency bands of the cosine basis, coarse to fine."""
+"""GDM-F on the bundled handwritten digits: four frequency bands of the cosine basis, coarse to fine.
+
+    gdm train --config configs/digits.py --workdir runs/digits
+
+Eight to nine minutes on two CPU cores.
+
+A DDPM++ of one resolution on 2x2 patches: convolutions over 4x4 positions with 128 channels run near the rate of matrix
+products on a CPU, over 8x8 with 32 channels at a third of it, and attention among 16 positions costs more than it gives.
+"""
 
 from gdm_jax.config import default
 
@@ -10,14 +18,20 @@ def get_config():
     config.process.groups = "frequency_bands"
     config.process.basis = "dct"
     config.process.bands = (4, 12, 32)
-    config.model.name = "mlp"
-    config.model.channels = 512
-    config.training.batch = 256
-    config.training.steps = 60
-    config.training.warmup_images = 75_000
+    config.model.channels = 128
+    config.model.multipliers = (1,)
+    config.model.blocks = 1
+    config.model.attention = ()
+    config.model.patch = 2
+    config.training.batch = 64
+    config.training.steps = 3_750
+    config.training.learning_rate = 2e-3
+    config.training.warmup_images = 20_000
     config.training.decay = "cosine"
-    config.training.ema_halflife_images = 200_000
-    config.training.log_every = 10
-    config.training.save_every = 20
+    config.training.ema_halflife_images = 30_000
+    config.training.log_every = 25
+    config.training.sample_every = 750
+    config.training.save_every = 250
+    config.training.keep_every = 1_000_000
     config.sampling.steps = (64,)
     return config
