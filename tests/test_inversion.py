@@ -1,0 +1,84 @@
+"""Undoing Euler: exact where it says so, and it says so only where it is."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gdm_jax as gdm
+
+SCHEDULE = gdm.schedule.uniform(2)
+PROCESS = gdm.Process(gdm.groups.frequency_bands(gdm.basis.dct(4).rank, (5,)), gdm.basis.dct(4))
+Z = jax.random.normal(jax.random.key(0), (6, 4, 4, 1))
+
+
+def network(strength):
+    """tanh of a random linear map whose Lipschitz constant is `strength`."""
+    weight = np.random.default_rng(0).normal(size=(16, 16))
+    weight = jnp.asarray(strength * weight / np.linalg.norm(weight, 2), jnp.float32)
+
+    def u(x_t, alpha):
+        return jnp.tanh(x_t.reshape(-1, 16) @ weight + alpha.sum(-1, keepdims=True)).reshape(x_t.shape)
+
+    return u
+
+
+@pytest.mark.parametrize("steps", [8, (3, 5)])
+@pytest.mark.parametrize("strength", [0.5, 3.0])
+@pytest.mark.parametrize("memory", [0, 4])
+def test_undoes_generate(strength, steps, memory):
+    """Lip(u) |d alpha| is at most 0.75 here, so that every example converges."""
+    steps = steps if strength < 1 else 2 * np.asarray(steps)
+    x = gdm.generate(network(strength), PROCESS, SCHEDULE, Z, solver="euler", steps=steps)
+    found = gdm.invert(network(strength), PROCESS, SCHEDULE, x, steps=steps, memory=memory)
+    assert found.converged.all()
+    np.testing.assert_allclose(found.z, Z, atol=1e-4)
+
+
+def test_strict():
+    strict = gdm.Process(PROCESS.groups, PROCESS.basis, strict=True)
+    x = gdm.generate(network(2.0), strict, SCHEDULE, Z, solver="euler", steps=10)
+    np.testing.assert_allclose(gdm.invert(network(2.0), strict, SCHEDULE, x, steps=10).z, Z, atol=1e-4)
+
+
+def test_acceleration_reaches_beyond_the_contraction():
+    """At Lip(u) |d alpha| above 1 plain iteration does not converge for all; accelerated it does, to the true latent."""
+    u = network(40.0)
+    x = gdm.generate(u, PROCESS, SCHEDULE, Z, solver="euler", steps=16)
+    plain, mixed = (gdm.invert(u, PROCESS, SCHEDULE, x, steps=16, memory=m) for m in (0, 8))
+    assert mixed.converged.sum() > plain.converged.sum()
+    again = gdm.generate(u, PROCESS, SCHEDULE, mixed.z, solver="euler", steps=16)
+    np.testing.assert_allclose(again[mixed.converged], x[mixed.converged], atol=1e-3)
+
+
+def test_says_where_it_fails():
+    """A network steep enough that steps have no inverse: no example may be called converged without being so."""
+    u = network(200.0)
+    x = gdm.generate(u, PROCESS, SCHEDULE, Z, solver="euler", steps=4)
+    found = gdm.invert(u, PROCESS, SCHEDULE, x, steps=4, max_iterations=30)
+    assert not found.converged.all()
+    np.testing.assert_array_equal(found.converged, found.residual <= 5e-6)
+
+
+def test_the_residual_is_the_step_s_own():
+    """With one step an interval, the largest |step(y) - y'|, recomputed."""
+    u, schedule, process = network(30.0), gdm.schedule.scalar(), gdm.Process(gdm.groups.single((4, 4)))
+    x = gdm.generate(u, process, schedule, Z, solver="euler", steps=1)
+    found = gdm.invert(u, process, schedule, x, steps=1, max_iterations=4)
+    stepped = gdm.generate(u, process, schedule, found.z, solver="euler", steps=1)
+    np.testing.assert_allclose(found.residual, jnp.abs(stepped - x).max((1, 2, 3)), rtol=1e-3, atol=1e-5)
+    assert found.residual.max() > 1e-3
+
+
+def test_inverse_euler_stops_where_it_fails():
+    x = gdm.generate(network(200.0), PROCESS, SCHEDULE, Z, solver="euler", steps=4)
+    with pytest.raises(RuntimeError, match="nonlinear"):
+        solver = gdm.inversion.InverseEuler(max_iterations=3)
+        gdm.encode(network(200.0), PROCESS, SCHEDULE, x, solver=solver, steps=4)
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="NaN"):
+        gdm.invert(network(1.0), PROCESS, SCHEDULE, jnp.full_like(Z, jnp.nan), steps=4)
+    with pytest.raises(ValueError, match="at least one per segment"):
+        gdm.invert(network(1.0), PROCESS, SCHEDULE, Z, steps=1)
