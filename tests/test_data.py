@@ -1,0 +1,342 @@
+"""Sources, the stream of batches, and the mixture's densities against NumPy and SciPy."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.stats import norm
+
+from gdm_jax import data
+from gdm_jax.config import Data
+from gdm_jax.data import builders
+
+# Sources
+
+
+@pytest.fixture(scope="module")
+def digits(digits_dir):
+    return data.open_source(Data(name="digits", dir=digits_dir))
+
+
+def test_digits_are_those_of_scikit_learn(digits):
+    """1,797 images; TFDS stores them in an order of its own, so the two are compared as sets."""
+    from sklearn.datasets import load_digits
+
+    known = load_digits()
+    pixels = np.rint(known.images * 255 / 16).astype(np.uint8).reshape(-1, 64)
+    expected = sorted((int(label), *image.tolist()) for label, image in zip(known.target, pixels))
+    examples = [digits[i] for i in range(len(digits))]
+    assert len(digits) == 1797 and digits.shape == (8, 8, 1)
+    assert {(e["x"].shape, e["x"].dtype) for e in examples} == {((8, 8, 1), np.dtype(np.uint8))}
+    assert sorted((int(e["label"]), *e["x"].ravel().tolist()) for e in examples) == expected
+
+
+def test_to_model_range():
+    np.testing.assert_allclose(data.to_model_range(np.array([0, 51, 255], np.uint8)), [-1, -0.6, 1], atol=1e-6)
+    vector = np.array([0.25, -3.0], np.float32)
+    np.testing.assert_array_equal(data.to_model_range(vector), vector)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Two classes: a red and a tall blue image, and two grey ones, as PNG and JPEG."""
+    folder = tmp_path / "pictures"
+    (folder / "bright").mkdir(parents=True)
+    (folder / "grey").mkdir()
+    Image.new("RGB", (8, 8), (255, 0, 0)).save(folder / "bright" / "red.png")
+    Image.new("RGB", (10, 30), (0, 0, 255)).save(folder / "bright" / "tall.PNG")
+    Image.new("L", (8, 8), 100).save(folder / "grey" / "hundred.png")
+    Image.new("L", (16, 16), 200).save(folder / "grey" / "two.jpeg", quality=95)
+    (folder / "notes.txt").write_text("not an image")
+    return folder
+
+
+def opened(folder, **options):
+    return data.open_source(Data(**{"name": "folder", "path": str(folder), "dir": str(folder.parent / "prepared"),
+                                    "shape": (8, 8, 3)} | options))
+
+
+def colours(source):
+    """(label, mean colour) of every example, in order."""
+    return sorted((int(e["label"]), *np.rint(e["x"].mean((0, 1))).tolist()) for e in map(source.__getitem__, range(len(source))))
+
+
+def test_folder_with_classes(pictures):
+    source = opened(pictures)
+    assert source.shape == (8, 8, 3) and source[0]["x"].dtype == np.uint8
+    assert colours(source) == [(0, 0, 0, 255), (0, 255, 0, 0), (1, 100, 100, 100), (1, 200, 200, 200)]
+
+
+def test_folder_in_grey(pictures):
+    greys = [round(e[1]) for e in colours(opened(pictures, shape=(4, 4, 1)))]
+    assert greys == [29, 76, 100, 200]  # 0.114 * 255 of blue, 0.299 * 255 of red
+
+
+@pytest.mark.parametrize("size, shape", [((12, 4), (4, 4, 1)), ((4, 12), (4, 4, 1)), ((40, 20), (10, 10, 1)),
+                                         ((20, 40), (5, 10, 1))])
+def test_images_are_cropped_at_the_centre_then_resized(tmp_path, size, shape):
+    """A plane stays the same plane, read at the centres of the new pixels; the outermost see the image's edge."""
+    width, height = size
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    Image.fromarray((4 * y + 2 * x).astype(np.uint8)).save(tmp_path / "image.png")
+    scale = min(width / shape[1], height / shape[0])
+    x, y = ((n - m * scale) / 2 + (np.arange(m) + 0.5) * scale - 0.5 for n, m in ((width, shape[1]), (height, shape[0])))
+    found = data.read_image(tmp_path / "image.png", shape)[..., 0].astype(float)
+    np.testing.assert_allclose(found[1:-1, 1:-1], (4 * y[:, None] + 2 * x)[1:-1, 1:-1], atol=1.5)
+
+
+def test_an_image_of_the_right_size_is_untouched(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "image.png")
+    np.testing.assert_array_equal(data.read_image(tmp_path / "image.png", (6, 9, 3)), pixels)
+
+
+def test_a_folder_is_prepared_once_and_afresh_when_changed(pictures, monkeypatch):
+    assert len(opened(pictures)) == 4
+    read, count = builders.read_image, []
+    monkeypatch.setattr(builders, "read_image", lambda *args: count.append(args) or read(*args))
+    assert len(opened(pictures)) == 4 and not count
+    Image.new("RGB", (8, 8), (0, 255, 0)).save(pictures / "bright" / "green.png")
+    assert len(opened(pictures)) == 5 and len(count) == 5
+    (pictures / "bright" / "green.png").unlink()
+    Image.new("RGB", (8, 8), (9, 9, 9)).save(pictures / "bright" / "red.png")
+    assert (0, 9, 9, 9) in colours(opened(pictures))
+
+
+@pytest.mark.parametrize("damage", ["text", "empty", "truncated", "header"])
+def test_an_unreadable_file_is_named_and_skipped_only_when_asked(pictures, damage):
+    whole = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(whole, "PNG")
+    content = {"text": b"not a picture", "empty": b"", "truncated": whole.getvalue()[:600],
+               "header": whole.getvalue()[:20] + b"\0" * 40}[damage]
+    (pictures / "bright" / "torn.png").write_bytes(content)
+    with pytest.raises(ValueError, match=r"1 of 5 images cannot be read: bright/torn\.png .*data\.skip_unreadable=True"):
+        opened(pictures)
+    assert len(opened(pictures, skip_unreadable=True)) == 4
+
+
+def test_a_data_set_prepared_elsewhere_is_opened_by_name(tmp_path):
+    """A TFDS data set with the Image feature, as CIFAR-10 has; of two versions the newest is read."""
+    import tensorflow_datasets as tfds
+
+    class Elsewhere(tfds.core.GeneratorBasedBuilder):
+        VERSION = tfds.core.Version("1.9.0")
+        SUPPORTED_VERSIONS = [tfds.core.Version("1.10.0")]
+
+        def _info(self):
+            features = {"image": tfds.features.Image(shape=(4, 4, 3)), "label": tfds.features.ClassLabel(num_classes=3)}
+            return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+        def _split_generators(self, dl_manager):
+            return {"train": self._generate_examples(3), "test": self._generate_examples(2)}
+
+        def _generate_examples(self, count):
+            for i in range(count):
+                file = io.BytesIO()
+                Image.new("RGB", (4, 4), (i, self.version.minor, 0)).save(file, "PNG")
+                file.seek(0)
+                yield i, {"image": file, "label": i}
+
+    for version in ("1.9.0", "1.10.0"):
+        Elsewhere(data_dir=tmp_path, version=version, file_format="array_record").download_and_prepare()
+    settings = {"name": "elsewhere", "dir": str(tmp_path), "shape": (4, 4, 3)}
+    assert colours(data.open_source(Data(**settings))) == [(0, 0, 10, 0), (1, 1, 10, 0), (2, 2, 10, 0)]
+    assert len(data.open_source(Data(**settings, split="test"))) == 2
+    with pytest.raises(ValueError, match=r"data\.split: elsewhere has train, test, got 'validation'"):
+        data.open_source(Data(**settings, split="validation"))
+    with pytest.raises(ValueError, match=r"data\.shape: the data set's images are \(4, 4, 3\), the config says"):
+        data.open_source(Data(**{**settings, "shape": (8, 8, 3)}))
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"name": "folder", "path": "{tmp}/missing", "shape": (8, 8, 3)}, "data.path: there is no folder '.*missing'"),
+        ({"name": "folder", "path": "{tmp}", "shape": (8, 8, 3)}, "data.path: .* holds no image; looked for .png"),
+        ({"name": "folder", "path": "{tmp}", "shape": (8,)}, r"data.shape: images need \(height, width, channel\)"),
+        ({"name": "nothing_of_the_kind"}, "data.name: must be digits, mixture2d, folder, or .*; none at .*nothing_of"),
+        ({"name": "mixture2d", "shape": (3,)}, r"data.shape: mixture2d has shape \(2,\), got \(3,\)"),
+    ],
+)
+def test_bad_sources(tmp_path, settings, message):
+    settings = {key: value.format(tmp=tmp_path) if isinstance(value, str) else value for key, value in settings.items()}
+    with pytest.raises(ValueError, match=message):
+        data.open_source(Data(dir=str(tmp_path), **settings))
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"shape": (16, 16, 1)}, r"data.shape: the data set's images are \(8, 8, 1\), the config says \(16, 16, 1\)"),
+        ({"split": "test"}, "data.split: digits has train, got 'test'"),
+    ],
+)
+def test_digits_under_another_description(digits_dir, settings, message):
+    with pytest.raises(ValueError, match=message):
+        data.open_source(Data(**{"name": "digits", "dir": digits_dir} | settings))
+
+
+def test_channels_other_than_one_or_three(pictures):
+    with pytest.raises(ValueError, match="1 or 3 channels, got 2"):
+        data.read_image(pictures / "grey" / "hundred.png", (8, 8, 2))
+
+
+# The stream
+
+
+class Numbered:
+    """n images of which the left half holds the example's number and the right half the next."""
+
+    def __init__(self, n=20):
+        self.n = n
+
+    def __len__(self):
+        return self.n
+
+    def __getitem__(self, i):
+        x = np.full((2, 2, 1), i, np.uint8)
+        x[:, 1] += 1
+        return {"x": x, "label": np.int32(i)}
+
+
+def batches(count, **options):
+    stream = data.stream(Numbered(), **{"seed": 0, "batch": 4} | options)
+    return [next(stream) for _ in range(count)]
+
+
+def labels(count, **options):
+    return np.concatenate([batch["label"] for batch in batches(count, **options)])
+
+
+def test_every_epoch_is_another_permutation():
+    first, second = np.split(labels(10), 2)
+    np.testing.assert_array_equal(np.sort(first), np.arange(20))
+    np.testing.assert_array_equal(np.sort(second), np.arange(20))
+    assert (first != second).any() and (first != np.arange(20)).any()
+
+
+def test_the_order_depends_on_the_seed_alone():
+    order = labels(10)
+    np.testing.assert_array_equal(order, labels(10, threads=1))
+    np.testing.assert_array_equal(order, labels(5, batch=8))
+    assert (order != labels(10, seed=1)).any()
+
+
+@pytest.mark.parametrize("hosts", [1, 2, 4])
+def test_hosts_share_one_global_batch(hosts):
+    """Examples put at their `position` make the batch that a single host reads, mirrored alike."""
+    options = {"batch": 8, "flip": True, "seed": 3}
+    parts = [batches(4, process_index=p, process_count=hosts, **options) for p in range(hosts)]
+    for step, whole in enumerate(batches(4, **options)):
+        part = [parts[p][step] for p in range(hosts)]
+        assert {len(p["x"]) for p in part} == {8 // hosts}
+        position = np.concatenate([p["position"] for p in part])
+        np.testing.assert_array_equal(np.sort(position), np.arange(8))
+        for name in ("x", "label"):
+            np.testing.assert_array_equal(np.concatenate([p[name] for p in part])[np.argsort(position)], whole[name])
+
+
+def test_flips():
+    """About half are mirrored, each as a whole, and the same example not always."""
+    found = batches(100, flip=True)
+    x, label = (np.concatenate([batch[name] for batch in found]) for name in ("x", "label"))
+    mirrored = x[:, 0, 0, 0] != label
+    expected = label[:, None] + np.where(mirrored[:, None], [1, 0], [0, 1])
+    np.testing.assert_array_equal(x[..., 0], np.broadcast_to(expected[:, None], (400, 2, 2)))
+    assert 150 < mirrored.sum() < 250
+    assert 0 < mirrored[label == 7].mean() < 1
+    plain = np.concatenate([batch["x"] for batch in batches(100)])
+    np.testing.assert_array_equal(plain[:, 0, 0, 0], label)
+
+
+@pytest.mark.parametrize("hosts", [1, 2])
+def test_a_saved_position_resumes_exactly(hosts):
+    """get_state goes through JSON, as in a checkpoint; the new stream reads on where the old one was."""
+    options = {"seed": 5, "batch": 4, "flip": True, "process_index": hosts - 1, "process_count": hosts}
+    stream = data.stream(Numbered(), **options)
+    for _ in range(7):
+        next(stream)
+    state = json.loads(json.dumps(stream.get_state()))
+    expected = [next(stream) for _ in range(6)]
+    again = data.stream(Numbered(), **options)
+    again.set_state(state)
+    for batch in expected:
+        found = next(again)
+        for name in ("x", "label", "position"):
+            np.testing.assert_array_equal(found[name], batch[name])
+
+
+def test_a_batch_that_hosts_do_not_divide():
+    with pytest.raises(ValueError, match="training.batch: 4 does not divide evenly over 3 hosts"):
+        data.stream(Numbered(), seed=0, batch=4, process_count=3)
+
+
+def test_tensorflow_is_never_imported(digits_dir, digits, tmp_path):
+    """With a tensorflow that cannot be imported first on the path, digits open and stream all the same."""
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow" / "__init__.py").write_text("raise SystemExit('tensorflow was imported')\n")
+    program = f"""
+import sys
+from gdm_jax import data
+from gdm_jax.config import Data
+source = data.open_source(Data(name="digits", dir={digits_dir!r}))
+print(next(data.stream(source, seed=0, batch=32))["x"].shape, "tensorflow" in sys.modules)
+"""
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    run = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": path}, capture_output=True,
+                         text=True)
+    assert (run.returncode, run.stdout.strip()) == (0, "(32, 8, 8, 1) False"), run.stderr
+
+
+# The mixture
+
+MIXTURE = data.Mixture.default()
+AXIS = np.linspace(-4, 4, 401)
+CELL = AXIS[1] - AXIS[0]
+
+
+def test_density_is_the_sum_of_its_components():
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    parts = [w * norm.pdf(x, mean, std).prod(-1) for w, mean, std in zip(MIXTURE.weights, MIXTURE.means, MIXTURE.stds)]
+    np.testing.assert_allclose(np.exp(MIXTURE.log_density(x)), sum(parts), rtol=1e-10)
+
+
+def test_densities_integrate_to_one():
+    grid = np.stack(np.meshgrid(AXIS, AXIS), -1).reshape(-1, 2)
+    assert np.exp(MIXTURE.log_density(grid)).sum() * CELL**2 == pytest.approx(1, abs=1e-6)
+    for axis in (0, 1):
+        assert np.exp(MIXTURE.log_marginal(AXIS, axis)).sum() * CELL == pytest.approx(1, abs=1e-6)
+        given = np.full_like(AXIS, 0.3)
+        assert np.exp(MIXTURE.log_conditional(AXIS, given, axis)).sum() * CELL == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_chain_rule(axis):
+    x = np.random.default_rng(1).normal(size=(50, 2))
+    value, given = x[:, axis], x[:, 1 - axis]
+    total = MIXTURE.log_marginal(given, 1 - axis) + MIXTURE.log_conditional(value, given, axis)
+    np.testing.assert_allclose(total, MIXTURE.log_density(x), rtol=1e-10)
+
+
+def test_draws_follow_the_density():
+    x = np.stack([MIXTURE[i]["x"] for i in range(len(MIXTURE))])
+    mean = MIXTURE.weights @ MIXTURE.means
+    centred = MIXTURE.means - mean
+    covariance = np.diag(MIXTURE.weights @ MIXTURE.stds**2) + (MIXTURE.weights[:, None] * centred).T @ centred
+    np.testing.assert_allclose(x.mean(0), mean, atol=0.02)
+    np.testing.assert_allclose(np.cov(x.T), covariance, atol=0.02)
+    for axis in (0, 1):
+        share, edges = np.histogram(x[:, axis], bins=30, range=(-2, 2))
+        cdf = norm.cdf(edges[:, None], MIXTURE.means[:, axis], MIXTURE.stds[:, axis]) @ MIXTURE.weights
+        np.testing.assert_allclose(share / len(x), np.diff(cdf), atol=0.005)
+
+
+def test_an_example_is_always_the_same_draw():
+    again, held_out = data.Mixture.default(), data.Mixture.default(seed=1, size=10)
+    np.testing.assert_array_equal(MIXTURE[5]["x"], again[5]["x"])
+    assert len(held_out) == 10 and (held_out[5]["x"] != again[5]["x"]).all()
