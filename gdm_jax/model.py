@@ -82,6 +82,8 @@ class Model:
         x = np.asarray(ode.check_state(self.process, self.schedule, x, "x" if forward else "z"))
         options = {**build.solver_options(self.config.sampling), **options}
         ode.check_options(self.schedule, **options)
+        if batch < 1:
+            raise ValueError(f"batch: must be at least 1, got {batch}")
         key = (forward, *sorted((name, repr(value)) for name, value in options.items()))
         if key not in self._compiled:
             self._compiled[key] = parallel.over_examples(

@@ -8,11 +8,13 @@ hold arrays and JSON: reading them runs no code.
 from __future__ import annotations
 
 import pathlib
+import shutil
 import sys
 
 import jax
 import orbax.checkpoint as ocp
 from absl import logging as absl_logging
+from jax.experimental import multihost_utils
 from orbax.checkpoint.checkpoint_managers import preservation_policy as preservation
 
 from gdm_jax import config as configs
@@ -75,6 +77,8 @@ class Checkpoints:
     def restore(self, template: TrainState) -> tuple[TrainState, dict] | None:
         """The newest readable checkpoint, or None if there is none at all.
 
+        Unreadable newer ones are moved to WORKDIR/unreadable/, so that the run can write these steps anew.
+
         Raises:
           ValueError: if the checkpoint holds other parameters than the template; the differing paths are named.
           OSError: if no checkpoint can be read.
@@ -83,6 +87,7 @@ class Checkpoints:
         found = self._newest({"ema": template.ema, "run": run, "data": None})
         if found is None:
             return None
+        self._set_aside(found["passed_over"])
         run = found["run"]
         return TrainState(run["step"], run["params"], found["ema"], run["opt_state"]), found["data"]
 
@@ -105,9 +110,23 @@ class Checkpoints:
         self._manager.check_for_errors()
         self._manager.close()
 
+    def _set_aside(self, steps: list[int]) -> None:
+        """Orbax would skip every save up to a newest step that cannot be read, and count it among those to keep."""
+        if not steps:
+            return
+        aside = self.directory.with_name("unreadable")
+        if jax.process_index() == 0:
+            aside.mkdir(exist_ok=True)
+            for step in steps:
+                shutil.rmtree(aside / str(step), ignore_errors=True)
+                (self.directory / str(step)).rename(aside / str(step))
+        if jax.process_count() > 1:
+            multihost_utils.sync_global_devices("unreadable checkpoints set aside")
+        self._manager.reload()
+
     def _newest(self, items: dict, steps=None) -> dict | None:
         steps = self.steps() if steps is None else steps
-        failures = []
+        failures, passed_over = [], []
         for step in reversed(steps):
             try:
                 self._compare(step, items)
@@ -120,10 +139,11 @@ class Checkpoints:
                 raise
             except _UNREADABLE as error:
                 failures.append(f"step {step} ({str(error).splitlines()[0][:120]})")
+                passed_over.append(step)
                 continue
             if failures:
                 print(f"checkpoint: passed over unreadable {'; '.join(failures)}; using step {step}", file=sys.stderr)
-            return {**{name: restored[name] for name in items}, "step": step}
+            return {**{name: restored[name] for name in items}, "step": step, "passed_over": passed_over}
         if failures:
             raise OSError(f"checkpoint: none of {self.directory} can be read: {'; '.join(failures)}")
         return None

@@ -1,0 +1,439 @@
+"""Training on a tiny MLP of digits: one device and eight, interruptions, checkpoints, and the model they hold."""
+
+import dataclasses
+import functools
+import importlib.util
+import json
+import pathlib
+import pickle
+import shutil
+import struct
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.experimental.compilation_cache import compilation_cache
+
+import gdm_jax as gdm
+from gdm_jax import build, data, ode, training
+from gdm_jax import config as configs
+from gdm_jax.training import checkpoint, log, loop, parallel
+from gdm_jax.training import state as states
+from gdm_jax.training.step import draw, make_step
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compile_once(tmp_path_factory):
+    """Runs of the same config share their programs through JAX's compilation cache."""
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("cache")),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: jax.config.values[name] for name in settings}
+    for name, value in settings.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+@pytest.fixture(scope="module")
+def tiny(digits_dir):
+    """Config of a small MLP on digits in four bands; keyword arguments change fields of config.training."""
+
+    def make(**changes):
+        values = {
+            "batch": 16, "steps": 12, "warmup_images": 64, "ema_halflife_images": 100, "ema_ramp": 0.5,
+            "log_every": 1, "save_every": 3, "sample_every": 100, "keep": 4,
+        }
+        return configs.from_dict(
+            {
+                "data": {"name": "digits", "dir": digits_dir},
+                "process": {"groups": "frequency_bands", "basis": "dct", "bands": [4, 12, 32]},
+                "model": {"name": "mlp", "channels": 32, "blocks": 1},
+                "training": values | changes,
+                "sampling": {"steps": [4]},
+            }
+        )
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def run(tiny, tmp_path_factory):
+    """(workdir, final state) of twelve uninterrupted steps. Not to be written to."""
+    workdir = tmp_path_factory.mktemp("run")
+    return workdir, training.train(tiny(), workdir, progress=False)
+
+
+@pytest.fixture
+def workdir(run, tmp_path):
+    """A copy of that run."""
+    return pathlib.Path(shutil.copytree(run[0], tmp_path / "copy"))
+
+
+def parts(config):
+    process = build.process(config)
+    return build.network(config, process), process, build.schedule(config, process.k)
+
+
+def same(a, b, **tolerance):
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    check = functools.partial(np.testing.assert_allclose, **tolerance) if tolerance else np.testing.assert_array_equal
+    jax.tree.map(check, a, b)
+
+
+def losses(workdir):
+    return [(row["step"], row["loss"], row["grad_norm"]) for row in log.read(workdir)]
+
+
+# The step
+
+
+def steps(config, mapped, count=5):
+    """Losses, gradient norms and the final state of some steps from the start."""
+    net, process, schedule = parts(config)
+    step = make_step(config, net, process, schedule)
+    step = parallel.over_devices(step) if mapped else jax.jit(step)
+    state = states.create(config, net, process.k)
+    batches = data.stream(data.open_source(config.data), seed=config.seed, batch=config.training.batch)
+    metrics = []
+    for _ in range(count):
+        batch = next(batches)
+        state, values = step(state, {"x": batch["x"], "position": batch["position"]})
+        metrics.append((float(values["loss"]), float(values["grad_norm"])))
+    return metrics, state
+
+
+@pytest.fixture(scope="module")
+def on_one(tiny):
+    return steps(tiny(), mapped=False)
+
+
+def test_eight_devices_equal_one(tiny, on_one):
+    """The same noise and the same mean gradient: the same losses, and parameters but for rounding under Adam."""
+    assert jax.device_count() == 8
+    metrics, state = steps(tiny(), mapped=True)
+    np.testing.assert_allclose(metrics, on_one[0], rtol=1e-5)
+    same(state.params, on_one[1].params, atol=1e-4)
+    same(state.ema, on_one[1].ema, atol=1e-4)
+    assert np.ptp([loss for loss, _ in metrics]) > 1e-2
+
+
+def test_accumulation_equals_one_big_batch(tiny, on_one):
+    metrics, state = steps(tiny(accumulate=4), mapped=False)
+    np.testing.assert_allclose(metrics, on_one[0], rtol=1e-5)
+    same(state.params, on_one[1].params, atol=1e-4)
+
+
+@pytest.mark.parametrize("random_order", [False, True])
+def test_what_chance_decides_depends_on_the_position_alone(tiny, random_order):
+    """A device's share of the draws is that share of the whole batch's; other steps and seeds draw others."""
+    config = dataclasses.replace(tiny(), schedule=configs.Intervals(random_order=random_order))
+    schedule = build.schedule(config, 4)
+
+    def drawn(position, step=3, config=config):
+        draws = draw(config, schedule, step, jnp.asarray(position), (8, 8, 1))
+        return {"t": draws.t, "z": draws.z, "alpha": draws.schedule.alpha(draws.t), "keys": jax.random.key_data(draws.keys)}
+
+    whole = drawn(np.arange(16))
+    same(drawn([9, 2, 14]), {name: value[jnp.array([9, 2, 14])] for name, value in whole.items()})
+    for other in (drawn(np.arange(16), step=4), drawn(np.arange(16), config=dataclasses.replace(config, seed=1))):
+        assert all((other[name] != whole[name]).any() for name in whole)
+    np.testing.assert_allclose(np.diff(np.sort(whole["t"])), 1 / 16, atol=1e-6)
+    assert len({z.tobytes() for z in np.asarray(whole["z"])}) == 16
+
+
+def test_ema_decay(tiny):
+    """0.5^(batch / half-life), the half-life rising to its full length with the images seen."""
+    config = tiny(ema_halflife_images=160, ema_ramp=0.5)
+    for step in range(40):
+        halflife = min(160, 0.5 * step * 16)
+        expected = 0.5 ** (16 / halflife) if halflife else 0
+        assert states.ema_decay(config, step) == pytest.approx(expected, rel=1e-5, abs=1e-7)
+    after = np.prod([states.ema_decay(config, step) for step in range(30, 40)])
+    assert after == pytest.approx(0.5, rel=1e-5)  # ten steps of 16 are one half-life
+
+
+def test_ema_starts_at_the_parameters_and_follows(tiny):
+    (_, one), (_, two) = (steps(tiny(), mapped=False, count=n) for n in (1, 2))
+    same(one.ema, one.params)
+    decay = 0.5 ** (16 / (0.5 * 16))
+    same(two.ema, jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, one.ema, two.params), atol=1e-6)
+
+
+@pytest.mark.parametrize("decay", ["constant", "cosine"])
+def test_warm_up_and_decay(tiny, decay):
+    """Under a constant gradient Adam moves by exactly the learning rate."""
+    config = tiny(decay=decay, learning_rate=0.1)
+    optimizer = states.optimizer(config)
+    params = {"w": jnp.zeros(1)}
+    opt_state, rates = optimizer.init(params), []
+    for _ in range(12):
+        updates, opt_state = optimizer.update({"w": jnp.ones(1)}, opt_state, params)
+        rates.append(-float(updates["w"][0]))
+    after = 0.1 * (np.ones(8) if decay == "constant" else (1 + np.cos(np.pi * np.arange(8) / 8)) / 2)
+    np.testing.assert_allclose(rates, [0, 0.025, 0.05, 0.075, *after], rtol=1e-4, atol=1e-7)
+
+
+def test_clipping_bounds_the_gradient(tiny):
+    optimizer = states.optimizer(tiny(clip=1.0, betas=(0.0, 0.0), warmup_images=0, learning_rate=1.0))
+    clipped = optimizer.update({"w": jnp.array([3e3, 4e3])}, optimizer.init({"w": jnp.zeros(2)}))[1]
+    moment = next(leaf for leaf in jax.tree.leaves(clipped) if leaf.shape == (2,))
+    np.testing.assert_allclose(moment, [0.6, 0.8], rtol=1e-5)
+
+
+# The run
+
+
+def test_what_a_run_leaves(run, tiny):
+    workdir, state = run
+    assert int(state.step) == 12
+    assert configs.from_json((workdir / "config.json").read_text()) == tiny()
+    assert [step for step, *_ in losses(workdir)] == list(range(1, 13))
+    assert checkpoint.Checkpoints(workdir, read_only=True).steps() == [3, 6, 9, 12]
+    assert [file.name for file in (workdir / "samples").iterdir()] == ["00000012.png"]
+    (board,) = (workdir / "tensorboard").iterdir()
+    shown = dict(scalars(board))
+    assert {name for name, _ in scalars(board)} >= {"loss", "grad_norm", "images_per_second", "samples"}
+    assert shown["loss"] == pytest.approx(losses(workdir)[-1][1], rel=1e-6)
+
+
+def scalars(path):
+    """(tag, value) of an event file: records of a length, its checksum, a message and its checksum."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    content, at = path.read_bytes(), 0
+    while at < len(content):
+        (length,) = struct.unpack_from("<Q", content, at)
+        for value in Event.FromString(content[at + 12 : at + 12 + length]).summary.value:
+            yield value.tag, value.simple_value
+        at += length + 16
+
+
+def test_an_interrupted_run_equals_an_uninterrupted_one(run, tiny, tmp_path, monkeypatch):
+    """Ended at step 6, continued, cut short after step 10 with the last checkpoint at 9, continued: bit for bit."""
+    training.train(tiny(steps=6), tmp_path, progress=False)
+    write = log.Log.write
+
+    def cut(self, step, **values):
+        write(self, step, **values)
+        if step == 10:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(log.Log, "write", cut)
+        training.train(tiny(), tmp_path, progress=False)
+    assert [step for step, *_ in losses(tmp_path)] == list(range(1, 11))
+    state = training.train(tiny(), tmp_path, progress=False)
+    same(state, run[1])
+    assert losses(tmp_path) == losses(run[0])
+
+
+def test_a_finished_run_is_left_alone(run, tiny, workdir):
+    before = losses(workdir)
+    same(training.train(tiny(), workdir, progress=False), run[1])
+    assert losses(workdir) == before
+
+
+def test_a_non_finite_loss_stops_the_run(tiny, tmp_path):
+    """The first step throws the parameters far away; the second has no finite loss and is not saved."""
+    config = tiny(learning_rate=1e30, warmup_images=0, save_every=1, log_every=5)
+    with pytest.raises(loop.NonFiniteLoss, match="step 2 is not finite; the last checkpoint is intact"):
+        training.train(config, tmp_path, progress=False)
+    assert checkpoint.Checkpoints(tmp_path, read_only=True).steps() == [1]
+    leaves = jax.tree.leaves(gdm.load(tmp_path).u)
+    assert all(np.isfinite(leaf).all() for leaf in leaves)
+
+
+def listing(folder):
+    return sorted((str(f.relative_to(folder)), f.stat().st_mtime_ns) for f in folder.rglob("*"))
+
+
+def test_a_workdir_of_another_config_is_refused(tiny, workdir):
+    before = listing(workdir)
+    other = dataclasses.replace(tiny(learning_rate=0.5), seed=1)
+    with pytest.raises(ValueError, match="belongs to another config; seed, training.learning_rate differ"):
+        training.train(other, workdir, progress=False)
+    assert listing(workdir) == before
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"batch": 12}, "training.batch: 12 does not divide over 8 device.s. in 1 micro-batch.es.; 16 does"),
+        ({"batch": 24, "accumulate": 2}, "training.batch: 24 does not divide over 8 device.s. in 2 micro-batch"),
+    ],
+)
+def test_a_batch_that_devices_do_not_divide(tiny, tmp_path, change, message):
+    with pytest.raises(ValueError, match=message):
+        training.train(tiny(**change), tmp_path / "new", progress=False)
+    assert not (tmp_path / "new").exists()
+
+
+# Checkpoints
+
+
+def truncate(folder):
+    for file in [f for f in folder.rglob("*") if f.is_file()]:
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def empty(folder):
+    for file in [f for f in (folder / "ema").rglob("*") if f.is_file()]:
+        file.write_bytes(b"")
+
+
+def lose_values(folder):
+    for item in ("ema", "run"):
+        shutil.rmtree(folder / item / "d", ignore_errors=True)
+        shutil.rmtree(folder / item / "ocdbt.process_0", ignore_errors=True)
+
+
+def lose_items(folder):
+    for item in ("ema", "run"):
+        shutil.rmtree(folder / item)
+
+
+@pytest.mark.parametrize("damage", [truncate, empty, lose_values, lose_items])
+def test_a_damaged_checkpoint_falls_back_to_an_older_one(workdir, capsys, damage):
+    damage(workdir / "checkpoints" / "12")
+    assert gdm.load(workdir).step == 9
+    assert "passed over unreadable step 12" in capsys.readouterr().err
+
+
+def test_a_run_goes_on_from_before_the_damage(run, tiny, workdir, capsys):
+    """And writes the damaged checkpoints anew."""
+    for step in (9, 12):
+        truncate(workdir / "checkpoints" / str(step))
+    state = training.train(tiny(), workdir, progress=False)
+    assert "passed over unreadable step 12" in capsys.readouterr().err
+    same(state, run[1])
+    assert losses(workdir) == losses(run[0])
+    for step in (9, 12):
+        assert gdm.load(workdir, step=step).step == step
+    assert sorted(f.name for f in (workdir / "unreadable").iterdir()) == ["12", "9"]
+    assert not capsys.readouterr().err
+
+
+def test_nothing_readable(workdir):
+    for folder in (workdir / "checkpoints").iterdir():
+        truncate(folder)
+    with pytest.raises(OSError, match="none of .* can be read: step 12"):
+        gdm.load(workdir)
+
+
+def test_no_such_checkpoint(run, tmp_path):
+    with pytest.raises(ValueError, match=r"none at step 5 in .*; there are \[3, 6, 9, 12\]"):
+        gdm.load(run[0], step=5)
+    assert gdm.load(run[0], step=6).step == 6
+    with pytest.raises(ValueError, match="holds no config.json"):
+        gdm.load(tmp_path)
+    shutil.copy(run[0] / "config.json", tmp_path)
+    before = listing(tmp_path)
+    with pytest.raises(ValueError, match="none in .*; train first"):
+        gdm.load(tmp_path)
+    assert listing(tmp_path) == before
+
+
+def test_another_architecture_is_named(workdir):
+    config = json.loads((workdir / "config.json").read_text())
+    config["model"]["channels"] = 64
+    (workdir / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"another architecture; \d+ differing path.*params/Dense_0/.*\(32,\) saved, \(64,\)"):
+        gdm.load(workdir)
+    config["model"] |= {"channels": 32, "blocks": 2}
+    (workdir / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="differing path.*None saved"):
+        gdm.load(workdir)
+
+
+def test_loading_runs_no_code(run, monkeypatch):
+    """With pickle and config files out of order, a model loads from JSON and arrays alone."""
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("code was loaded")
+
+    for module, name in ((pickle, "load"), (pickle, "loads"), (pickle, "Unpickler"),
+                         (importlib.util, "spec_from_file_location")):
+        monkeypatch.setattr(module, name, refuse)
+    load = np.load
+    monkeypatch.setattr(np, "load", lambda *args, allow_pickle=False, **kwargs: load(*args, **kwargs))
+    same(gdm.load(run[0]).u.args[0], run[1].ema)
+
+
+def test_which_checkpoints_are_kept(tmp_path):
+    """The newest two, and every multiple of four."""
+    saved = checkpoint.Checkpoints(tmp_path, keep=2, keep_every=4)
+    for step in range(1, 12):
+        weights = {"w": jnp.full(3, float(step))}
+        saved.save(states.TrainState(jnp.int32(step), weights, weights, {"m": jnp.zeros(3)}), {"at": step})
+    saved.close()
+    again = checkpoint.Checkpoints(tmp_path, read_only=True)
+    assert again.steps() == [4, 8, 10, 11]
+    weights = {"w": jnp.zeros(3)}
+    state, position = again.restore(states.TrainState(jnp.int32(0), weights, weights, {"m": jnp.zeros(3)}))
+    assert int(state.step) == 11 and position == {"at": 11}
+    np.testing.assert_array_equal(state.params["w"], np.full(3, 11.0))
+    for step in (4, 8):
+        np.testing.assert_array_equal(again.restore_ema(weights, step)[0]["w"], np.full(3, float(step)))
+
+
+# The model
+
+
+@pytest.fixture(scope="module")
+def model(run):
+    return gdm.load(run[0])
+
+
+def test_model_holds_the_averaged_parameters(run, model):
+    assert model.step == 12 and model.process.k == 4
+    same(model.u.args[0], run[1].ema)
+
+
+def test_a_sample_depends_on_its_seed_alone(model):
+    """Not on its batch, its place in it, or the number of devices."""
+    x = model.sample(20)
+    assert (x.shape, x.dtype) == ((20, 8, 8, 1), np.float32)
+    np.testing.assert_allclose(model.sample(seeds=[11, 3, 19]), x[[11, 3, 19]], atol=1e-5)
+    np.testing.assert_allclose(model.sample(20, batch=8), x, atol=1e-5)
+    assert np.ptp(x, axis=0).min() > 1e-3
+    options = build.solver_options(model.config.sampling)
+    alone = jax.jit(lambda z: ode.generate(model.u, model.process, model.schedule, z, **options))
+    np.testing.assert_allclose(alone(ode.latents(np.arange(20), (8, 8, 1))), x, atol=1e-5)
+
+
+def test_encode_and_decode(model, digits_dir):
+    source = data.open_source(model.config.data)
+    x = np.asarray(data.to_model_range(np.stack([source[i]["x"] for i in range(5)])))
+    z = model.encode(x, solver="heun", steps=64)
+    assert (z.shape, z.dtype) == (x.shape, np.float32)
+    np.testing.assert_allclose(model.decode(z, solver="heun", steps=64), x, atol=1e-3)
+
+
+def test_frames_lead_from_noise_to_data(model):
+    x, times, states = model.sample(3, frames=2)
+    assert states.shape == (1 + 4 * 2, 3, 8, 8, 1) and times.shape == (9,)
+    assert (np.diff(times) < 0).all() and (times[0], times[-1]) == (1, 0)
+    np.testing.assert_allclose(states[0], ode.latents(np.arange(3), (8, 8, 1)), atol=1e-6)
+    np.testing.assert_allclose(states[-1], x, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda model: model.decode(np.zeros((2, 4, 4, 1))), "expected data of shape .batch, 8, 8"),
+        (lambda model: model.sample(4, solver="eulr"), "solver"),
+        (lambda model: model.sample(4, steps=2), "steps"),
+        (lambda model: model.sample(0), "count|seeds|z"),
+        (lambda model: model.sample(4, batch=0), "batch"),
+    ],
+)
+def test_bad_requests(model, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(model)
