@@ -152,9 +152,14 @@ def _run(path: pathlib.Path, variant: str) -> ml_collections.ConfigDict:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-        return module.get_config(variant) if variant else module.get_config()
-    except (AttributeError, KeyError, TypeError, SyntaxError, ImportError) as error:
+        settings = module.get_config(variant) if variant else module.get_config()
+    except ValueError:
+        raise
+    except Exception as error:  # whatever a user's file may do wrong
         raise ValueError(f"--config: {path}: {_first_line(error)}") from error
+    if not isinstance(settings, ml_collections.ConfigDict):
+        raise ValueError(f"--config: {path}: get_config must return a ConfigDict, got {settings!r}")
+    return settings
 
 
 def from_dict(values: dict) -> Config:
@@ -203,12 +208,24 @@ def check(config: Config) -> None:
     _choice("training.loss", training.loss, ("unweighted", "weighted", "moving"))
     _choice("training.decay", training.decay, ("constant", "cosine"))
     _choice("sampling.solver", config.sampling.solver, tuple(ode.SOLVERS))
+    _rule("seed", config.seed, 0 <= config.seed < 2**32, "in [0, 2**32)")
     for name in ("batch", "steps", "accumulate", "log_every", "sample_every", "save_every", "keep", "keep_every"):
         _rule(f"training.{name}", getattr(training, name), getattr(training, name) >= 1, "at least 1")
+    for name in ("warmup_images", "ema_halflife_images", "ema_ramp", "clip"):
+        _rule(f"training.{name}", getattr(training, name), getattr(training, name) >= 0, "at least 0")
     _rule("training.learning_rate", training.learning_rate, training.learning_rate > 0, "positive")
+    _rule("training.betas", training.betas, all(0 <= beta < 1 for beta in training.betas), "in [0, 1)")
+    _rule("process.sigma", process.sigma, process.sigma > 0, "positive")
+    for name in ("rtol", "atol"):
+        _rule(f"sampling.{name}", getattr(config.sampling, name), getattr(config.sampling, name) > 0, "positive")
+    for name in ("blocks", "patch"):
+        _rule(f"model.{name}", getattr(model, name), getattr(model, name) >= 1, "at least 1")
+    widths = model.multipliers
+    _rule("model.multipliers", widths, len(widths) > 0 and min(widths) >= 1, "one or more numbers of at least 1")
     _rule("model.dropout", model.dropout, 0 <= model.dropout < 1, "in [0, 1)")
     _rule("model.channels", model.channels, model.channels >= 4 and model.channels % 4 == 0, "a multiple of 4")
     _rule("data.shape", data.shape, len(data.shape) in (1, 3), "(dim,) or (height, width, channel)")
+    _rule("data.shape", data.shape, min(data.shape) >= 1, "of sizes of at least 1")
     _rule("data.flip", data.flip, len(data.shape) == 3 or not data.flip, "False for vectors")
     _rule("model.name", model.name, len(data.shape) == 3 or model.name == "mlp", "mlp where data.shape is (dim,)")
     if model.name == "unet":

@@ -1,0 +1,292 @@
+"""Configs: what is read, what is refused and in which words, and that every experiment file trains."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+import runpy
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gdm_jax import build
+from gdm_jax import config as configs
+from gdm_jax.training import state as states
+from gdm_jax.training.step import make_step
+
+FOLDER = pathlib.Path(__file__).parents[1] / "configs"
+EXPERIMENTS = [
+    f"{file.name}:{variant}".rstrip(":")
+    for file in sorted(FOLDER.glob("*.py"))
+    for variant in runpy.run_path(str(file)).get("VARIANTS", ("",))
+]
+# Each kind of network once, compilations being slow; the others are traced, which meets every shape and type.
+STEPPED = ("cifar10.py:blockwise", "digits.py", "mixture2d.py")
+
+
+def load(name, *overrides):
+    return configs.load(FOLDER / name, overrides)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_experiment_builds(name):
+    """It passes every check, survives JSON, and its network at full size maps a batch to its like."""
+    config = load(name)
+    assert configs.from_json(configs.to_json(config)) == config
+    process = build.process(config)
+    assert build.schedule(config, process.k).k == process.k
+    net = build.network(config, process)
+    x = jax.ShapeDtypeStruct((2, *config.data.shape), jnp.float32)
+    alpha = jax.ShapeDtypeStruct((2, process.k), jnp.float32)
+    params = jax.eval_shape(functools.partial(states.create, config, net, process.k)).params
+    out = jax.eval_shape(net.apply, params, x, alpha)
+    assert (out.shape, out.dtype) == (x.shape, x.dtype)
+
+
+def reduced(config):
+    """The same experiment with a narrow network; images of a U-Net shrink, and their bands and attention with them."""
+    network, process, data = config.model, config.process, config.data
+    if network.name == "unet":
+        size = network.patch * 2 ** len(network.multipliers)
+        scale = data.shape[0] / size
+        attention = tuple(int(n / scale) for n in network.attention)
+        network = dataclasses.replace(network, attention=attention)
+        bands = tuple(max(j + 1, int(band / scale**2)) for j, band in enumerate(process.bands))
+        process = dataclasses.replace(process, bands=bands)
+        data = dataclasses.replace(data, shape=(size, size, data.shape[2]))
+    network = dataclasses.replace(network, channels=8, blocks=1)
+    training = dataclasses.replace(config.training, batch=2)
+    config = dataclasses.replace(config, data=data, process=process, model=network, training=training)
+    configs.check(config)
+    return config
+
+
+@pytest.fixture
+def quick_compilation():
+    """These programs run once: XLA need not make them fast."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_experiment_takes_a_step(name, quick_compilation):
+    """A step is typed and shaped like its state; for one experiment of each kind it is run, and stays finite."""
+    config = reduced(load(name))
+    process = build.process(config)
+    net = build.network(config, process)
+    like = jax.eval_shape(functools.partial(states.create, config, net, process.k))
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (2, *config.data.shape)).astype(np.uint8 if len(config.data.shape) == 3 else np.float32)
+    batch = {"x": x, "position": jnp.arange(2)}
+    step = jax.jit(make_step(config, net, process, build.schedule(config, process.k)))
+    out, _ = jax.eval_shape(step, like, batch)
+    assert jax.tree.map(lambda s: (s.shape, s.dtype), out) == jax.tree.map(lambda s: (s.shape, s.dtype), like)
+    if name not in STEPPED:
+        return
+    params = jax.tree.map(lambda s: rng.normal(0, 0.1, s.shape).astype(s.dtype), like.params)
+    state = states.TrainState(jnp.int32(0), params, params, states.optimizer(config).init(params))
+    new, metrics = step(state, batch)
+    assert int(new.step) == 1
+    assert np.isfinite(metrics["loss"]) and 0 < metrics["grad_norm"] < np.inf
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((new.params, new.ema)))
+
+
+def test_default_survives_json():
+    config = configs.from_dict(configs.default().to_dict())
+    assert config == configs.Config()
+    assert configs.from_json(configs.to_json(config)) == config
+    assert isinstance(configs.from_json(configs.to_json(config)).model.multipliers, tuple)
+
+
+def test_default_is_locked():
+    with pytest.raises(AttributeError, match="bacth"):
+        configs.default().training.bacth = 3
+    with pytest.raises(TypeError):
+        configs.default().training.batch = "many"
+
+
+@pytest.mark.parametrize(
+    "override, found",
+    [
+        ("--config.training.batch=64", 64),
+        ("training.learning_rate=2e-4", 2e-4),
+        ("--config.training.learning_rate=1", 1.0),
+        ("--config.data.path=~/pictures", "~/pictures"),
+        ("--config.data.path=2024", "2024"),
+        ("--config.data.path='a b'", "a b"),
+        ("--config.data.flip=False", False),
+        ("--config.sampling.steps=64", (64,)),
+        ("--config.sampling.steps=()", ()),
+        ("--config.model.attention=[4, 8]", (4, 8)),
+        ("--config.seed=7", 7),
+    ],
+)
+def test_overrides(override, found):
+    config = load("cifar10.py:vanilla", override)
+    name = override.removeprefix("--config.").partition("=")[0]
+    section, _, leaf = name.rpartition(".")
+    value = getattr(getattr(config, section) if section else config, leaf)
+    assert (value, type(value)) == (found, type(found))
+    assert configs.differences(load("cifar10.py"), config) == [name]
+
+
+def test_from_index_survives_json():
+    index = np.arange(64).reshape(8, 8) % 3
+    config = configs.from_dict({"process": {"groups": "from_index", "index": index.tolist()}})
+    assert configs.from_json(configs.to_json(config)) == config
+    np.testing.assert_array_equal(build.process(config).groups.index, index)
+
+
+def test_inherit_starts_from_the_sibling():
+    assert configs.differences(load("ffhq64_bands.py"), load("afhq64.py")) == ["data.path", "model.dropout"]
+
+
+FRESH = "from gdm_jax.config import default\ndef get_config():\n    config = default()\n    {}\n    return config\n"
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("config.training.bacth = 64", "bacth"),
+        ("config.training.batch = 'many'", "many"),
+        ("config.trainning.batch = 64", "trainning"),
+        ("config.training.batch = 0", "training.batch: must be at least 1, got 0"),
+        ("import no_such_module", "no_such_module"),
+        ("config.training.batch = (", "never closed"),
+        ("config.training.batch = undefined", "undefined"),
+        ("config.training.batch = 1 // 0", "division"),
+        ("return None", "get_config"),
+    ],
+)
+def test_bad_files(tmp_path, line, message):
+    """One line that names the file or the field."""
+    (tmp_path / "experiment.py").write_text(FRESH.format(line))
+    with pytest.raises(ValueError, match=message) as caught:
+        configs.load(tmp_path / "experiment.py")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "path, message",
+    [
+        ("{tmp}/missing.py", "there is no file '.*missing.py'"),
+        ("{tmp}", "there is no file"),
+        ("{tmp}/notes.txt", "is not a Python file"),
+        ("{tmp}/empty.py", "get_config"),
+        (f"{FOLDER}/cifar10.py:bottom", "variant must be one of vanilla, bottom_to_top"),
+        (f"{FOLDER}/digits.py:large", "get_config"),
+    ],
+)
+def test_files_that_are_no_config(tmp_path, path, message):
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "empty.py").write_text("")
+    with pytest.raises(ValueError, match=message) as caught:
+        configs.load(path.format(tmp=tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "field, value, message",
+    [
+        # unknown
+        ("training.bacth", 64, "config: there is no field training.bacth; did you mean 'batch'?"),
+        ("trainning.batch", 64, "config: there is no field trainning; did you mean 'training'?"),
+        ("xyzzy", 1, "config: there is no field xyzzy"),
+        ("training", 3, "config: training must be a section of fields, got 3"),
+        # mistyped
+        ("training.batch", 64.0, "training.batch: must be of type int, got 64.0"),
+        ("training.batch", True, "training.batch: must be of type int, got True"),
+        ("training.learning_rate", "fast", "training.learning_rate: must be of type float, got 'fast'"),
+        ("data.flip", 1, "data.flip: must be of type bool, got 1"),
+        ("data.name", 5, "data.name: must be of type str, got 5"),
+        ("model.multipliers", 2, "model.multipliers: must be of type tuple, got 2"),
+        ("model.multipliers", (1, 2.5), "model.multipliers: must be of type int, got 2.5"),
+        ("training.betas", (0.9,), "training.betas: must hold 2 values, got (0.9,)"),
+        # unknown names
+        ("process.groups", "botom_to_top", "process.groups: must be one of single, bottom_to_top, right_to_left, "
+         "blockwise, cascade, cascade_inverse, per_element, frequency_bands, from_index, got 'botom_to_top'; did you "
+         "mean 'bottom_to_top'?"),
+        ("process.basis", "fourier", "process.basis: must be one of identity, dct, gaussian_blur, got 'fourier'"),
+        ("process.interpolant", "linaer", "did you mean 'linear'?"),
+        ("model.name", "transformer", "model.name: must be one of unet, mlp, got 'transformer'"),
+        ("model.dtype", "float16", "model.dtype: must be one of float32, bfloat16, got 'float16'; did you mean "
+         "'bfloat16'?"),
+        ("training.loss", "l1", "training.loss: must be one of unweighted, weighted, moving, got 'l1'"),
+        ("training.decay", "linear", "training.decay: must be one of constant, cosine, got 'linear'"),
+        ("sampling.solver", "huen", "got 'huen'; did you mean 'heun'?"),
+        # out of range
+        *[
+            (f"training.{name}", 0, f"training.{name}: must be at least 1, got 0")
+            for name in "batch steps accumulate log_every sample_every save_every keep keep_every".split()
+        ],
+        ("training.learning_rate", 0.0, "training.learning_rate: must be positive, got 0.0"),
+        ("training.learning_rate", float("nan"), "training.learning_rate: must be positive, got nan"),
+        ("model.dropout", 1.0, "model.dropout: must be in [0, 1), got 1.0"),
+        ("model.channels", 30, "model.channels: must be a multiple of 4, got 30"),
+        ("data.shape", (8, 8), "data.shape: must be (dim,) or (height, width, channel), got (8, 8)"),
+        ("data.shape", (2,), "model.name: must be mlp where data.shape is (dim,), got unet"),
+        ("data.shape", (10, 8, 1), "data.shape: must be divisible by 4 for model.patch and model.multipliers, got "
+         "(10, 8, 1)"),
+        ("training.accumulate", 3, "training.accumulate: 3 does not divide training.batch 512"),
+        ("process.groups", "frequency_bands", "groups: "),
+        ("schedule.boundaries", (0.5,), "schedule.boundaries: 1 groups need 0 boundaries, got (0.5,)"),
+        ("sampling.boundaries", (0.5,), "schedule.boundaries: 1 groups need 0 boundaries, got (0.5,)"),
+        ("schedule.order", (0, 1), "schedule.order: expected a permutation of 1 groups, got (0, 1)"),
+        ("schedule.overlap", 1.5, "between 0"),
+        ("sampling.steps", (0,), "steps"),
+        ("sampling.steps", (4, 4), "steps"),
+        ("seed", -1, "seed: must be in [0, 2**32), got -1"),
+        ("model.multipliers", (), "model.multipliers: "),
+        ("model.multipliers", (0, 1, 1), "model.multipliers: "),
+        ("model.blocks", 0, "model.blocks: "),
+        ("model.patch", 0, "model.patch: "),
+        ("data.shape", (0, 8, 1), "data.shape: "),
+        ("training.betas", (0.9, 1.5), "training.betas: "),
+        ("training.clip", -1.0, "training.clip: "),
+        ("training.warmup_images", -1, "training.warmup_images: "),
+        ("training.ema_halflife_images", -1, "training.ema_halflife_images: "),
+        ("training.ema_ramp", -0.5, "training.ema_ramp: "),
+        ("sampling.rtol", 0.0, "sampling.rtol: "),
+        ("sampling.atol", -1.0, "sampling.atol: "),
+        ("process.sigma", 0.0, "process.sigma: "),
+    ],
+)
+def test_bad_fields(field, value, message):
+    """Each is refused in one line with the field, the value and the rule."""
+    values = json.loads(configs.to_json(configs.Config()))
+    *sections, leaf = field.split(".")
+    functools.reduce(lambda section, name: section.setdefault(name, {}), sections, values)[leaf] = value
+    with pytest.raises(ValueError) as caught:
+        configs.from_dict(values)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_alpha_channels_need_pixel_groups():
+    with pytest.raises(ValueError, match="model.alpha_channels: A.t. is a picture only for pixel groups"):
+        load("mnist.py", "model.alpha_channels=True")
+
+
+@pytest.mark.parametrize(
+    "override, message",
+    [
+        ("--config.training.bacth=1", "config: there is no field training.bacth; did you mean 'batch'?"),
+        ("--config.training.batch.size=1", "config: there is no field training.batch.size"),
+        ("--config.training=1", "config: training must be a section of fields, got 1"),
+        ("--config.training.batch", "an override has the form --config.FIELD=VALUE"),
+        ("--config.training.batch=many", "training.batch: must be of type int, got 'many'"),
+        ("--config.data.shape=[8, 8]", "data.shape: must be (dim,) or (height, width, channel), got (8, 8)"),
+    ],
+)
+def test_bad_overrides(override, message):
+    with pytest.raises(ValueError) as caught:
+        load("digits.py", override)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"seed": "x"}', '{"sed": 1}'])
+def test_bad_json(text):
+    with pytest.raises(ValueError, match="config|seed"):
+        configs.from_json(text)
