@@ -24,8 +24,9 @@ def get_config(variant="vanilla"):
     config.model.dropout = 0.13
     if variant != "vanilla":
         config.process.groups = variant
-        config.process.k = 2
         config.model.alpha_channels = True
+    if variant not in ("vanilla", "blockwise"):
+        config.process.k = 2
     if variant == "blockwise":
         config.process.blocks = (3, 3)
         config.schedule.random_order = True

@@ -4,8 +4,9 @@
 
 Eight to nine minutes on two CPU cores.
 
-A DDPM++ of one resolution on 2x2 patches: convolutions over 4x4 positions with 128 channels run near the rate of matrix
-products on a CPU, over 8x8 with 32 channels at a third of it, and attention among 16 positions costs more than it gives.
+A DDPM++ of one resolution on 2x2 patches: convolutions over 4x4 positions with 128 channels run near the rate of
+matrix products on a CPU, over 8x8 with 32 channels at half of it, and attention among 16 positions costs a third of
+the step.
 """
 
 from gdm_jax.config import default

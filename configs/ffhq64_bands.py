@@ -2,7 +2,8 @@
 
     gdm train --config configs/ffhq64_bands.py --config.data.path=~/ffhq --workdir runs/ffhq64_bands
 
-That best is with intervals (0.6, 0.8, 0.9) in training and (0.1, 0.2, 0.3) in sampling, as here. Ours: not measured yet.
+That best is with intervals (0.6, 0.8, 0.9) in training and (0.1, 0.2, 0.3) in sampling, as here. Ours: not measured
+yet.
 """
 
 from gdm_jax.config import default

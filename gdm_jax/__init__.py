@@ -3,7 +3,15 @@
 from gdm_jax import basis, groups, interpolant, inversion, latent, loss, ode, schedule
 from gdm_jax.inversion import invert
 from gdm_jax.ode import encode, generate
-from gdm_jax.model import Model, load
 from gdm_jax.process import Process
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name):
+    """`load` and `Model` bring Flax and Orbax with them, which the functions above do without."""
+    if name in ("load", "Model"):
+        from gdm_jax import model
+
+        return getattr(model, name)
+    raise AttributeError(f"module 'gdm_jax' has no attribute {name!r}")

@@ -44,11 +44,13 @@ class Basis:
         return self._apply(x_bar, row=1)
 
     def _apply(self, x, row: int) -> jax.Array:
+        x = jnp.asarray(x)
+        dtype = x.dtype if jnp.issubdtype(x.dtype, jnp.floating) else jnp.float32
         for axis, matrix in enumerate(self.matrices, start=1):
-            # Accelerators would otherwise multiply in bfloat16 and U would no longer be orthogonal.
-            y = jnp.tensordot(x, matrix.astype(x.dtype), axes=((axis,), (row,)), precision=jax.lax.Precision.HIGHEST)
+            # In bfloat16, the default of accelerators, U would no longer be orthogonal.
+            y = jnp.tensordot(x, matrix, axes=((axis,), (row,)), precision=jax.lax.Precision.HIGHEST)
             x = jnp.moveaxis(y, -1, axis)
-        return x
+        return x.astype(dtype)
 
 
 def identity() -> Basis:
@@ -96,7 +98,9 @@ def orthogonal(*matrices, rank=None) -> Basis:
             raise ValueError(f"basis: the matrix of axis {axis} must be square, got shape {matrix.shape}")
         error = np.abs(matrix.T @ matrix - np.eye(len(matrix))).max()
         if not error < 1e-5:
-            raise ValueError(f"basis: the matrix of axis {axis} is not orthogonal (U^T U differs from I by {error:.1e})")
+            raise ValueError(
+                f"basis: the matrix of axis {axis} is not orthogonal (U^T U differs from I by {error:.1e})"
+            )
     return Basis(tuple(jnp.asarray(m, jnp.float32) for m in matrices), None if rank is None else np.asarray(rank))
 
 

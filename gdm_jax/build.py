@@ -35,7 +35,11 @@ def process(config: Config) -> Process:
     if settings.groups == "frequency_bands":
         partition = named(space.rank, settings.bands)
     elif settings.groups == "from_index":
-        partition = named(np.asarray(settings.index))
+        try:
+            index = np.asarray(settings.index)
+        except ValueError:
+            raise ValueError("process.index: its rows differ in length; nest it as the datum is") from None
+        partition = named(index)
     elif settings.groups == "blockwise":
         partition = named(grid, settings.blocks)
     elif settings.groups in ("single", "per_element"):
@@ -52,10 +56,11 @@ def schedule(config: Config, k: int, boundaries=()) -> Schedule:
       ValueError: if boundaries or order do not fit k.
     """
     intervals = config.schedule
-    boundaries = boundaries or intervals.boundaries
     order = intervals.order or None
+    field = "sampling.boundaries" if boundaries else "schedule.boundaries"
+    boundaries = boundaries or intervals.boundaries
     if boundaries and len(boundaries) != k - 1:
-        raise ValueError(f"schedule.boundaries: {k} groups need {k - 1} boundaries, got {tuple(boundaries)}")
+        raise ValueError(f"{field}: {k} groups need {k - 1} boundaries, got {tuple(boundaries)}")
     if order and len(order) != k:
         raise ValueError(f"schedule.order: expected a permutation of {k} groups, got {tuple(order)}")
     if boundaries:

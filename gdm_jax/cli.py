@@ -6,6 +6,7 @@ import argparse
 import os
 import pathlib
 import sys
+import zipfile
 
 TRAIN = """examples:
   gdm train --config configs/digits.py --workdir runs/digits
@@ -24,7 +25,7 @@ DECODE = """example:
 """
 INFO = """examples:
   gdm info --workdir runs/digits
-  gdm info --config configs/cifar10/vanilla.py
+  gdm info --config configs/cifar10.py:vanilla
 """
 PREPARE = """examples:
   gdm prepare --config configs/digits.py
@@ -46,12 +47,14 @@ def main(argv=None) -> int:
         parser.error(f"{overrides[0]} needs --config")
     arguments.overrides = overrides
     import jax
+    from absl import logging
 
+    logging.set_verbosity(logging.ERROR)  # Orbax narrates every save
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(pathlib.Path("~/.cache/gdm_jax").expanduser()))
     jax.config.update("jax_compilation_cache_dir", cache)
     try:
         arguments.command(arguments)
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
         if os.environ.get("GDM_TRACEBACK"):
             raise
         print(f"gdm {arguments.name}: error: {_one_line(error)}", file=sys.stderr)
@@ -76,13 +79,14 @@ def prepare(arguments) -> None:
 
 
 def sample(arguments) -> None:
-    from gdm_jax import figures
+    from gdm_jax import figures, gallery
 
     model, options = _load(arguments)
     if arguments.film:
-        x, _, states = model.sample(arguments.count, seeds=arguments.seeds, frames=max(2, 24 // model.process.k), **options)
+        frames = max(2, 24 // model.process.k)
+        x, times, states = model.sample(arguments.count, seeds=arguments.seeds, frames=frames, **options)
         if x.ndim == 4:
-            figures.film(states, _output(arguments, "samples.gif"))
+            figures.film(gallery.begun(model, times, states), _output(arguments, "samples.gif"))
             print(_output(arguments, "samples.gif"))
     else:
         x = model.sample(arguments.count, seeds=arguments.seeds, **options)
@@ -95,28 +99,21 @@ def encode(arguments) -> None:
     model, options = _load(arguments)
     x = _images(arguments, model)
     if arguments.solver == "inverse_euler":
-        found = model.invert(x, steps=options.get("steps"))
+        found = model.invert(x, **{name: options[name] for name in ("steps", "batch", "progress") if name in options})
         failed = np.flatnonzero(~np.asarray(found.converged))
         print(f"inverted {len(x) - len(failed)} of {len(x)}; largest residual {float(found.residual.max()):.1e}")
         if len(failed):
-            print(f"gdm encode: warning: not inverted, do not trust: {failed.tolist()}; try more --steps", file=sys.stderr)
+            print(
+                f"gdm encode: warning: not inverted, do not trust: {failed.tolist()}; try more --steps", file=sys.stderr
+            )
         _write(arguments, "encoded", z=np.asarray(found.z), residual=np.asarray(found.residual))
     else:
         _write(arguments, "encoded", z=model.encode(x, **options))
 
 
 def decode(arguments) -> None:
-    import numpy as np
-
     model, options = _load(arguments)
-    path = pathlib.Path(arguments.latents)
-    if not path.is_file():
-        raise ValueError(f"--latents: there is no file {str(path)!r}")
-    with np.load(path, allow_pickle=False) as archive:
-        if "z" not in archive:
-            raise ValueError(f"--latents: {str(path)!r} holds {', '.join(archive)}; expected an array 'z'")
-        z = archive["z"]
-    _write(arguments, "decoded", x=model.decode(z, **options))
+    _write(arguments, "decoded", x=model.decode(_latents(arguments), **options))
 
 
 def info(arguments) -> None:
@@ -128,7 +125,7 @@ def info(arguments) -> None:
     from gdm_jax.training import checkpoint, log, state
 
     if bool(arguments.config) == bool(arguments.workdir):
-        raise ValueError("info: pass either --config or --workdir")
+        raise ValueError("pass either --config or --workdir")
     config = configs.load(arguments.config, arguments.overrides) if arguments.config else None
     config = config or checkpoint.load_config(arguments.workdir)
     process = build.process(config)
@@ -178,16 +175,41 @@ def _images(arguments, model):
     import numpy as np
 
     from gdm_jax import data
+    from gdm_jax.data.images import UNREADABLE
 
-    if bool(arguments.images) == bool(arguments.data):
-        raise ValueError("encode: pass either --images FILE_OR_FOLDER ... or --data COUNT")
-    if arguments.data:
+    if bool(arguments.images) == (arguments.data is not None):
+        raise ValueError("pass either --images FILE_OR_FOLDER ... or --data COUNT")
+    if not arguments.images:
+        if arguments.data < 1:
+            raise ValueError(f"--data: must be at least 1, got {arguments.data}")
         source = data.open_source(model.config.data)
         chosen = [source[i]["x"] for i in range(min(arguments.data, len(source)))]
     else:
         files = [f for p in map(pathlib.Path, arguments.images) for f in (data.find_images(p) if p.is_dir() else [p])]
-        chosen = [data.read_image(file, model.config.data.shape) for file in files]
+        chosen = []
+        for file in files:
+            try:
+                chosen.append(data.read_image(file, model.config.data.shape))
+            except UNREADABLE as error:
+                raise ValueError(f"--images: {str(file)!r} cannot be read ({error})") from error
     return np.asarray(data.to_model_range(np.stack(chosen)))
+
+
+def _latents(arguments):
+    """The array 'z' of --latents."""
+    import numpy as np
+
+    path = pathlib.Path(arguments.latents)
+    if not path.is_file():
+        raise ValueError(f"--latents: there is no file {str(path)!r}")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = dict(archive)
+    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"--latents: {str(path)!r} is not an .npz of plain arrays") from error
+    if "z" not in arrays:
+        raise ValueError(f"--latents: {str(path)!r} holds {', '.join(arrays)}; expected an array 'z'")
+    return arrays["z"]
 
 
 def _write(arguments, name: str, **arrays) -> None:
@@ -225,18 +247,31 @@ def _parse(argv):
         command.set_defaults(command=run, name=run.__name__, subparser=command)
         if config:
             optional = config == "optional"
-            command.add_argument("--config", required=not optional, metavar="FILE", help="an experiment file; "
-                                 "--config.FIELD=VALUE overrides a field")
+            command.add_argument(
+                "--config",
+                required=not optional,
+                metavar="FILE",
+                help="an experiment file; --config.FIELD=VALUE overrides a field",
+            )
         if workdir:
             optional = workdir == "optional"
             command.add_argument("--workdir", required=not optional, metavar="DIR", help="folder of the run")
         if solver:
             command.add_argument("--checkpoint", type=int, metavar="STEP", help="step to load; the newest by default")
             command.add_argument("--out", metavar="DIR", help="where to write; the workdir by default")
-            command.add_argument("--solver", metavar="NAME", help="euler, heun, midpoint, ralston, bosh3, rk4, tsit5, "
-                                 "dopri5, dopri8" + (", inverse_euler" if run is encode else ""))
-            command.add_argument("--steps", type=int, nargs="+", metavar="N",
-                                 help="a total, or one number a group; 0 adapts to the tolerances")
+            command.add_argument(
+                "--solver",
+                metavar="NAME",
+                help="euler, heun, midpoint, ralston, bosh3, rk4, tsit5, "
+                "dopri5, dopri8" + (", inverse_euler" if run is encode else ""),
+            )
+            command.add_argument(
+                "--steps",
+                type=int,
+                nargs="+",
+                metavar="N",
+                help="a total, or one number a group; 0 adapts to the tolerances",
+            )
             command.add_argument("--rtol", type=float, help="relative tolerance of adaptive steps")
             command.add_argument("--atol", type=float, help="absolute tolerance of adaptive steps")
             command.add_argument("--batch", type=int, metavar="N", help="examples solved at once (256)")
@@ -254,8 +289,13 @@ def _parse(argv):
     command.add_argument("--latents", required=True, metavar="FILE", help="an .npz with an array 'z'")
     add(info, "What a config or a run holds.", INFO, config="optional", workdir="optional")
     add(prepare, "Write a config's data set as ArrayRecord, once.", PREPARE, config=True)
-    add(figures, "Pictures of a trained model: samples, film, strip, reconstruction, mixing.", FIGURES, workdir=True,
-        solver=True)
+    add(
+        figures,
+        "Pictures of a trained model: samples, film, strip, reconstruction, mixing.",
+        FIGURES,
+        workdir=True,
+        solver=True,
+    )
     arguments, rest = parser.parse_known_args(argv)
     arguments.rest = rest
     return arguments.subparser, arguments

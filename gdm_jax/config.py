@@ -234,13 +234,24 @@ def check(config: Config) -> None:
         _rule("data.shape", data.shape, fits, f"divisible by {divisor} for model.patch and model.multipliers")
     if training.batch % training.accumulate:
         raise ValueError(f"training.accumulate: {training.accumulate} does not divide training.batch {training.batch}")
+    _rule("process.blocks", process.blocks, len(process.blocks) == 2, "(rows, columns)")
+    _rule(
+        "schedule.overlap",
+        config.schedule.overlap,
+        not (config.schedule.overlap and config.schedule.boundaries),
+        "0 where schedule.boundaries are given",
+    )
+    if model.name == "mlp":
+        for name, plain in (("dropout", 0.0), ("dtype", "float32"), ("remat", False), ("alpha_channels", False)):
+            _rule(f"model.{name}", getattr(model, name), getattr(model, name) == plain, f"{plain!r} for the mlp")
     built = build.process(config)
+    fits = built.groups.shape in (data.shape, data.shape[:2])
+    _rule("process.index", f"shape {built.groups.shape}", fits, f"of data.shape {data.shape}, channels optional")
     if model.alpha_channels and built.basis.matrices:
         raise ValueError("model.alpha_channels: A(t) is a picture only for pixel groups; set process.basis='identity'")
     sampled = build.schedule(config, built.k, config.sampling.boundaries)
     build.schedule(config, built.k)
-    if config.sampling.steps:
-        ode.share_steps(build.solver_options(config.sampling)["steps"], sampled, ode.segments(sampled))
+    ode.check_options(sampled, **build.solver_options(config.sampling))
 
 
 def _rule(name, value, holds: bool, rule: str) -> None:

@@ -32,7 +32,7 @@ def write(model: Model, folder, *, progress: bool = False, **options) -> list[st
     source = data.open_source(model.config.data)
     chosen = np.linspace(0, len(source) - 1, 64).astype(int)
     real = np.asarray(data.to_model_range(np.stack([source[i]["x"] for i in chosen])))
-    z = model.invert(real)
+    z = model.invert(real, progress=options["progress"])
     lines += reconstruction(model, folder, real, z, options)
     if model.process.k > 1:
         lines += mixing(model, folder, real, np.asarray(z.z), options)
@@ -40,9 +40,10 @@ def write(model: Model, folder, *, progress: bool = False, **options) -> list[st
 
 
 def samples(model: Model, folder: pathlib.Path, options: dict) -> list[str]:
-    """A grid of samples; a strip and a film of how they come about."""
+    """A grid of samples; a strip and a film of how they come about, without the noise of groups not begun."""
     k = model.process.k
     x, times, states = model.sample(64, frames=max(2, 24 // k), **options)
+    states = begun(model, times, states)
     figures.save(figures.grid(x), folder / "samples.png")
     strip = np.linspace(0, len(states) - 1, 13).astype(int)
     moments = [figures.moment(model.schedule, 1 - t) for t in times[strip]]
@@ -54,6 +55,12 @@ def samples(model: Model, folder: pathlib.Path, options: dict) -> list[str]:
         "strip.png: eight samples from noise to data; '1: 50%' is half-way through group 1",
         "film.gif: the 64 samples coming about",
     ]
+
+
+def begun(model: Model, times, states) -> np.ndarray:
+    """States `[times, n, *shape]` with the groups whose generation has not begun set to zero, mid-grey in pixels."""
+    visible = times[:, None] <= np.asarray(model.schedule.t_end)
+    return np.stack([model.process.diagonal(v.astype(np.float32), x) for v, x in zip(visible, states)])
 
 
 def reconstruction(model: Model, folder: pathlib.Path, real, inversion, options: dict) -> list[str]:

@@ -4,10 +4,10 @@ A step of `generate` with Euler goes, in the basis, from y to
 
     y' = y + d_alpha_g * f(y, alpha),      f(y, alpha) = U^T u(U y, alpha),      alpha at the step's start,
 
-which is the implicit Euler step of `encode` on the same grid: given y', find the y that steps to it. It is a fixed point
-of F(y) = y' - d_alpha_g * f(y, alpha), and a contraction while Lip(u) |d_alpha| < 1. Near and beyond that bound plain
-iteration stalls, so the iterates are mixed by Anderson acceleration (Anderson 1965, type II; Walker & Ni 2011), for each
-example by itself; what a step leaves unsolved is reported as its residual, never hidden.
+which is the implicit Euler step of `encode` on the same grid: given y', find the y that steps to it. It is a fixed
+point of F(y) = y' - d_alpha_g * f(y, alpha), and a contraction while Lip(u) |d_alpha| < 1. Near and beyond that bound
+plain iteration stalls, so the iterates are mixed by Anderson acceleration (Anderson 1965, type II; Walker & Ni 2011),
+for each example by itself; what a step leaves unsolved is reported as its residual, never hidden.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gdm_jax import ode
-from gdm_jax.network import Network, as_pytree
+from gdm_jax.network import Network, apply, as_pytree
 from gdm_jax.process import Process
 from gdm_jax.schedule import Schedule
 
@@ -33,7 +33,7 @@ class Inversion(NamedTuple):
       z: `[batch, *shape]`, the latent from which Euler on the same grid generates x.
       residual: `[batch]`, largest |y' - step(y)| over all steps and elements, in units of x.
       converged: bool `[batch]`, residual <= tolerance. Do not trust the z of the others.
-      calls: int32 `[]`, network calls of the batch over all steps.
+      calls: int32 `[]`, network calls of the batch over all steps (`[batch]`, those of its part, from `Model.invert`).
     """
 
     z: jax.Array
@@ -49,7 +49,7 @@ def invert(
     x,
     *,
     steps,
-    tolerance: float = 5e-6,
+    tolerance: float = 2e-6,
     max_iterations: int = 100,
     memory: int = 8,
 ) -> Inversion:
@@ -97,7 +97,7 @@ def _invert(u, process, grid, x, tolerance, max_iterations: int, memory: int):
         visible = process.spread(step.visible, target) if process.strict else 1.0
 
         def image(y):
-            f = basis.forward(u(basis.inverse(y * visible), alpha).astype(y.dtype))
+            f = basis.forward(apply(u, basis.inverse(y * visible), alpha).astype(y.dtype))
             return target - increment * f
 
         y, residual, calls = _fixed_point(image, target, tolerance, max_iterations, memory)
@@ -111,11 +111,11 @@ def _invert(u, process, grid, x, tolerance, max_iterations: int, memory: int):
 class InverseEuler(diffrax.AbstractSolver):
     """`solver="inverse_euler"`: in `encode`, undoes `generate` with "euler" on the same steps.
 
-    The same equation as `invert`, as a diffrax solver: a step that is not solved to the tolerance in every example stops
-    the solve with an error. Use `invert` to learn which examples those are.
+    The same equation as `invert`, as a diffrax solver: a step that is not solved to the tolerance in every example
+    stops the solve with an error. Use `invert` to learn which examples those are. It cannot be differentiated.
     """
 
-    tolerance: float = 5e-6
+    tolerance: float = 2e-6
     max_iterations: int = eqx.field(default=100, static=True)
     memory: int = eqx.field(default=8, static=True)
 
@@ -136,9 +136,7 @@ class InverseEuler(diffrax.AbstractSolver):
 
         y1, residual, _ = _fixed_point(image, y0, self.tolerance, self.max_iterations, self.memory)
         solved = (residual <= self.tolerance).all()
-        result = diffrax.RESULTS.where(
-            solved, diffrax.RESULTS.successful, diffrax.RESULTS.nonlinear_max_steps_reached
-        )
+        result = diffrax.RESULTS.where(solved, diffrax.RESULTS.successful, diffrax.RESULTS.nonlinear_max_steps_reached)
         return y1, None, {"y0": y0, "y1": y1}, None, result
 
     def func(self, terms, t0, y0, args):

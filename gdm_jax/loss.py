@@ -16,7 +16,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from gdm_jax.network import Network, as_pytree
+from gdm_jax.network import Network, apply, as_pytree
 from gdm_jax.process import Process
 from gdm_jax.schedule import Schedule
 
@@ -61,7 +61,7 @@ def _weighted(u, process, schedule, x, z, t):
 
 def _residual(u, process, x, z, alpha):
     x_t = process.hide(process.perturb(x, z, alpha), alpha > 0)
-    return process.target(x, z, alpha) - u(x_t, alpha)
+    return process.target(x, z, alpha) - apply(u, x_t, alpha)
 
 
 def _mean_square(r):

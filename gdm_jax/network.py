@@ -23,3 +23,11 @@ def as_pytree(u: Network) -> Network:
     if isinstance(u, functools.partial) and not isinstance(u, jax.tree_util.Partial):
         return jax.tree_util.Partial(u.func, *u.args, **u.keywords)
     return u
+
+
+def apply(u: Network, x_t, alpha) -> jax.Array:
+    """u(x_t, alpha); raises ValueError unless it is shaped like x_t, instead of letting it broadcast."""
+    out = u(x_t, alpha)
+    if out.shape != x_t.shape:
+        raise ValueError(f"network: u must return an array like x_t, {x_t.shape}, but it returned {out.shape}")
+    return out

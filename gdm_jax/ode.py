@@ -8,7 +8,7 @@ and its jumps appear nowhere. Encoding runs t: 0 -> 1, generation t: 1 -> 0.
 The interval ends of all groups cut [0, 1] into segments, within each of which alpha moves along a straight line. The
 solver scans over the segments, one diffrax solve each, so that every step ends on a boundary, adaptive solvers see a
 smooth equation, and one compilation serves any k. The state is x_bar = U^T x: an element whose alpha stands still is
-carried bit for bit, and the error norm of an adaptive step looks at the moving elements alone.
+carried bit for bit, and the error of an adaptive step is judged by the moving elements alone.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
 
-from gdm_jax.network import Network, as_pytree
+from gdm_jax.network import Network, apply, as_pytree
 from gdm_jax.process import Process
 from gdm_jax.schedule import Schedule
+
+STEPS_A_SEGMENT = 10  # among which an adaptive solver shares out the tolerance of a segment
 
 SOLVERS = {
     "euler": diffrax.Euler,
@@ -41,7 +42,7 @@ SOLVERS = {
 
 
 class _RK4(diffrax.AbstractERK):
-    """The classical fourth-order Runge-Kutta method, with a third-order interpolant-free weight row for its error."""
+    """The classical fourth-order Runge-Kutta method; adaptive steps judge it by the midpoint rule it contains."""
 
     tableau = diffrax.ButcherTableau(
         a_lower=(np.array([0.5]), np.array([0.0, 0.5]), np.array([0.0, 0.0, 1.0])),
@@ -53,6 +54,9 @@ class _RK4(diffrax.AbstractERK):
 
     def order(self, terms):
         return 4
+
+    def error_order(self, terms):
+        return 3
 
 
 class Segments(NamedTuple):
@@ -80,6 +84,7 @@ class Solution(NamedTuple):
       t: `[segments, frames]` times of the frames, in the order they were passed; empty without frames.
       frames: `[segments, frames, batch, *shape]`, x_t at those times, or None.
       steps: int32 `[segments]` (`[batch, segments]` for adaptive solvers), steps taken in each segment.
+      failed: bool `[batch]`, the solver stopped before the end of a segment: do not use this x.
     """
 
     x: jax.Array
@@ -87,6 +92,7 @@ class Solution(NamedTuple):
     t: np.ndarray
     frames: jax.Array | None
     steps: jax.Array
+    failed: jax.Array
 
 
 def generate(u: Network, process: Process, schedule: Schedule, z, **options) -> jax.Array | tuple:
@@ -116,8 +122,14 @@ def latents(seeds, shape) -> jax.Array:
     """Standard normal noise `[len(seeds), *shape]`, each example drawn from its own integer seed.
 
     An image sampled from a seed does not depend on the batch it was sampled in.
+
+    Raises:
+      ValueError: if a seed is not a whole number from 0 to 2^32 - 1.
     """
-    return jax.vmap(lambda seed: jax.random.normal(jax.random.key(seed), shape))(jnp.asarray(seeds))
+    seeds = np.asarray(seeds)
+    if seeds.ndim != 1 or not np.issubdtype(seeds.dtype, np.integer) or (seeds < 0).any() or (seeds >= 2**32).any():
+        raise ValueError(f"ode: seeds must be a list of whole numbers from 0 to 2^32 - 1, got {seeds!r}")
+    return jax.vmap(lambda seed: jax.random.normal(jax.random.key(seed), shape))(seeds.astype(np.uint32))
 
 
 def solve(
@@ -135,6 +147,7 @@ def solve(
     adjoint: diffrax.AbstractAdjoint | None = None,
     max_steps: int = 4096,
     progress_meter: diffrax.AbstractProgressMeter | None = None,
+    throw: bool = True,
 ) -> Solution:
     """Integrate the groupwise ODE over the whole schedule.
 
@@ -145,11 +158,13 @@ def solve(
       solver: a name of SOLVERS or any diffrax solver.
       steps: a fixed grid: the total number of steps, shared out by the length of the segments, or one number per
         group, N_j, where one group moves at a time. None adapts the step to rtol and atol, for each example by itself.
-      rtol, atol: tolerances of adaptive steps, on the root mean square over the moving elements.
+      rtol, atol: of adaptive steps: the error that a segment may add to any moving element, rtol |x| + atol, is shared
+        out among about ten steps. Later segments magnify it, steep networks a hundredfold.
       frames: also return the states at this many equal spacings within every segment.
-      adjoint: how to differentiate; diffrax.RecursiveCheckpointAdjoint() unless given.
+      adjoint: how to differentiate: RecursiveCheckpointAdjoint() unless given, DirectAdjoint(), ForwardMode().
       max_steps: most adaptive steps within a segment.
       progress_meter: e.g. diffrax.TqdmProgressMeter(), restarted for each segment.
+      throw: raise where the solver fails; False leaves it to the caller to look at `failed`.
 
     Raises:
       ValueError: unknown solver, fewer steps than segments, steps per group that do not fit, shapes that do not match,
@@ -174,10 +189,27 @@ def solve(
         progress_meter=progress_meter or diffrax.NoProgressMeter(),
     )
     if adaptive:
-        x_bar, states, taken = run(x, tolerances=(rtol, atol), max_steps=max_steps)
+        x_bar, states, taken, failed = run(x, tolerances=(rtol, atol), max_steps=max_steps)
     else:
-        x_bar, states, taken = run(x, counts=jnp.asarray(counts), max_steps=int(max(counts)))
-    return Solution(process.basis.inverse(x_bar), x_bar, frame_times(schedule, frames, forward), states, taken)
+        x_bar, states, taken, failed = run(x, counts=jnp.asarray(counts), max_steps=int(max(counts)))
+    if throw and isinstance(failed, jax.core.Tracer):
+        x_bar = eqx.error_if(x_bar, failed.any(), "ode: the solver failed; call it outside jit to learn where")
+    elif throw:
+        check_solved(failed, solver, max_steps)
+    t = frame_times(schedule, frames, forward)
+    return Solution(process.basis.inverse(x_bar), x_bar, t, states, taken, failed)
+
+
+def check_solved(failed, solver, max_steps: int = 4096) -> None:
+    """Raises RuntimeError naming the examples that a solver did not finish, from `Solution.failed`."""
+    examples = np.flatnonzero(np.asarray(failed))
+    if len(examples):
+        name = solver if isinstance(solver, str) else type(solver).__name__
+        shown = ", ".join(map(str, examples[:8])) + (", ..." if len(examples) > 8 else "")
+        raise RuntimeError(
+            f"ode: {name} did not finish example(s) {shown}: it needs more than max_steps={max_steps} steps in a "
+            "segment, or cannot solve an implicit one; loosen rtol and atol, or take more steps"
+        )
 
 
 def frame_times(schedule: Schedule, frames: int, forward: bool) -> np.ndarray:
@@ -204,7 +236,7 @@ def check_options(schedule: Schedule, *, solver, steps, **_):
         if solver not in SOLVERS:
             raise ValueError(f"ode: solver must be one of {', '.join(SOLVERS)}, got {solver!r}")
         solver = SOLVERS[solver]()
-    if steps is None and (not isinstance(solver, diffrax.AbstractAdaptiveSolver) or isinstance(solver, diffrax.Euler)):
+    if steps is None and not isinstance(solver, diffrax.AbstractAdaptiveSolver):
         raise ValueError(f"ode: {type(solver).__name__} cannot adapt its steps; pass steps=N")
     pieces = segments(schedule)
     return solver, pieces, None if steps is None else share_steps(steps, schedule, pieces)
@@ -239,6 +271,8 @@ def share_steps(steps, schedule: Schedule, pieces: Segments) -> np.ndarray:
       ValueError: if there are fewer steps than segments, or numbers per group where groups overlap.
     """
     count = len(pieces.t_start)
+    if not np.issubdtype(np.asarray(steps).dtype, np.integer):
+        raise ValueError(f"ode: steps must be whole numbers, a total or one a group, got {steps!r}")
     if np.ndim(steps) == 0:
         if steps < count:
             raise ValueError(f"ode: steps must be at least one per segment, {count} here, got {steps}")
@@ -274,15 +308,16 @@ def _solve_adaptive(u, process, pieces, x, *, tolerances, max_steps, **options):
     rtol, atol = tolerances
 
     def controller(moving):
-        return diffrax.PIDController(rtol=rtol, atol=atol, norm=jax.tree_util.Partial(_rms_of, moving))
+        norm = jax.tree_util.Partial(_largest_of, moving)
+        return diffrax.PIDController(rtol=rtol / STEPS_A_SEGMENT, atol=atol / STEPS_A_SEGMENT, norm=norm)
 
     def one(x):
         dt0 = None  # diffrax chooses, at the start of each segment
-        end, states, taken = _scan(u, process, pieces, x[None], dt0, controller, max_steps=max_steps, **options)
-        return end[0], None if states is None else states[:, :, 0], taken
+        end, states, taken, failed = _scan(u, process, pieces, x[None], dt0, controller, max_steps=max_steps, **options)
+        return end[0], None if states is None else states[:, :, 0], taken, failed[0]
 
-    end, states, taken = jax.vmap(one)(x)
-    return end, None if states is None else jnp.moveaxis(states, 0, 2), taken
+    end, states, taken, failed = jax.vmap(one)(x)
+    return end, None if states is None else jnp.moveaxis(states, 0, 2), taken, failed
 
 
 def _scan(u, process, pieces, x, dt0, controller, *, solver, frames, max_steps, **options):
@@ -303,13 +338,15 @@ def _scan(u, process, pieces, x, dt0, controller, *, solver, frames, max_steps, 
             saveat=save,
             stepsize_controller=controller(process.spread(jnp.abs(step) > 0, x_bar)),
             max_steps=max_steps,
+            throw=False,
             **options,
         )
         states = jax.vmap(basis.inverse)(solution.ys) if frames else None
-        return solution.ys[-1], (states, solution.stats["num_steps"])
+        failed = solution.result != diffrax.RESULTS.successful
+        return solution.ys[-1], (states, solution.stats["num_steps"], failed)
 
-    x_bar, (states, taken) = jax.lax.scan(segment, basis.forward(x), (pieces, dt0))
-    return x_bar, states, taken
+    x_bar, (states, taken, failed) = jax.lax.scan(segment, basis.forward(x), (pieces, dt0))
+    return x_bar, states, taken, jnp.broadcast_to(failed.any(), len(x))
 
 
 class _GroupwiseTerm(diffrax.AbstractTerm):
@@ -328,7 +365,7 @@ class _GroupwiseTerm(diffrax.AbstractTerm):
         alpha = jnp.broadcast_to(self.alpha_start + t * self.step, (len(y), self.process.k))
         seen = y * self.process.spread(self.visible, y) if self.process.strict else y
         basis = self.process.basis
-        return basis.forward(self.u(basis.inverse(seen), alpha).astype(y.dtype))
+        return basis.forward(apply(self.u, basis.inverse(seen), alpha).astype(y.dtype))
 
     def contr(self, t0, t1, **kwargs):
         return (t1 - t0) * self.step
@@ -337,10 +374,9 @@ class _GroupwiseTerm(diffrax.AbstractTerm):
         return self.process.spread(control, vf) * vf
 
 
-def _rms_of(moving, y):
-    """Root mean square over the moving elements only."""
-    moving = jnp.broadcast_to(moving, y.shape)
-    return jnp.sqrt(jnp.sum(jnp.where(moving, y, 0) ** 2) / jnp.maximum(moving.sum(), 1))
+def _largest_of(moving, y):
+    """The largest magnitude among the moving elements."""
+    return jnp.max(jnp.where(moving, jnp.abs(y), 0))
 
 
 def _brief(solution: Solution):

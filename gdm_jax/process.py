@@ -30,7 +30,8 @@ class Process:
       groups: the partition, of pixels or of the basis's coefficients.
       basis: the orthogonal basis in which the groups are defined.
       interpolant: "linear" or "variance_preserving".
-      strict: hide from the network the elements of groups whose generation has not begun (Prop. 3.3, exactly).
+      strict: hide from the network the elements of groups whose generation has not begun (Prop. 3.3). Exact in the
+        coefficients x_bar; in pixels it is as exact as U^T U is I in floating point.
 
     Raises:
       ValueError: for an unknown interpolant, or groups and basis of different sizes.
@@ -56,6 +57,8 @@ class Process:
     def spread(self, weights, x) -> jax.Array:
         """One weight per group -> one per element: `[..., k]` -> `[..., *groups.shape]`, broadcastable to x."""
         weights = jnp.asarray(weights)
+        if weights.shape[-1] != self.k:
+            raise ValueError(f"process: expected one weight for each of {self.k} groups, [..., k], got {weights.shape}")
         per_element = jnp.take(weights, self.groups.index, axis=-1)
         channels = x.ndim - 1 - len(self.groups.shape)  # groups shared by the channels
         return per_element.reshape(per_element.shape + (1,) * channels)
@@ -92,11 +95,15 @@ class Process:
     def check(self, x) -> None:
         """Raises ValueError where x `[batch, *shape]` does not fit the groups."""
         shape = self.groups.shape
-        if x.ndim < len(shape) + 1 or x.shape[1 : len(shape) + 1] != shape:
-            raise ValueError(f"process: expected data of shape [batch, {', '.join(map(str, shape))}, ...], got {x.shape}")
+        channels = x.ndim - 1 - len(shape)  # beyond the groups' axes: none, or one of an image
+        if x.shape[1 : len(shape) + 1] != shape or channels not in ((0, 1) if len(shape) == 2 else (0,)):
+            named = ", ".join(map(str, shape))
+            raise ValueError(f"process: expected data of shape [batch, {named}, ...], got {x.shape}")
 
     def _mix(self, x, z, alpha, of_x: str, of_z: str) -> jax.Array:
         self.check(x)
+        if z.shape != x.shape:
+            raise ValueError(f"process: x and z must be of one shape, got {x.shape} and {z.shape}")
         path = interpolants.get(self.interpolant)
         s = 1 - self.spread(alpha, x)
         x_bar, z_bar = self.basis.forward(x), self.basis.forward(z)

@@ -55,12 +55,23 @@ class Schedule:
         """The same intervals given out in another order of generation.
 
         Args:
-          order: int `[..., k]`, a permutation: order[n] is the group that takes the interval of this schedule's group
-            n. For a schedule built with the default order, that is the group generated n-th. Leading axes make one
-            schedule per example.
+          order: int `[..., k]`, a permutation: order[n] is the group that takes the interval of this schedule's
+            group n. For a schedule built with the default order, that is the group generated n-th. Leading axes make
+            one schedule per example.
+
+        Raises:
+          ValueError: if a concrete order is not a permutation.
         """
         place = jnp.argsort(jnp.asarray(order), axis=-1)
-        return Schedule(jnp.take(self.t_start, place), jnp.take(self.t_end, place))
+        if (
+            not isinstance(place, jax.core.Tracer)
+            and (jnp.sort(jnp.asarray(order), axis=-1) != jnp.arange(self.k)).any()
+        ):
+            raise ValueError(f"schedule: order must hold permutations of 0..{self.k - 1}")
+        shape = jnp.broadcast_shapes(place.shape, self.t_start.shape)
+        place = jnp.broadcast_to(place, shape)
+        start, end = (jnp.broadcast_to(leaf, shape) for leaf in (self.t_start, self.t_end))
+        return Schedule(jnp.take_along_axis(start, place, axis=-1), jnp.take_along_axis(end, place, axis=-1))
 
 
 def uniform(k: int, *, order: Sequence[int] | None = None) -> Schedule:
@@ -101,7 +112,7 @@ def overlapping(k: int, overlap: float, *, order: Sequence[int] | None = None) -
     """
     if not 0 <= overlap <= 1:
         raise ValueError(f"schedule: overlap must be between 0 (one after another) and 1 (all at once), got {overlap}")
-    if overlap == 0 or k == 1:
+    if overlap == 0 or k <= 1:
         return uniform(k, order=order)
     length = 1 / k + overlap * (1 - 1 / k)
     start = (1 - length) * np.arange(k)[::-1] / (k - 1)

@@ -42,6 +42,11 @@ def test_dct_is_scipys():
     np.testing.assert_allclose(gdm.basis.dct(8).forward(x), expected, atol=2e-6)
 
 
+def test_whole_numbers_are_not_rounded_away():
+    x = np.arange(16).reshape(1, 4, 4, 1)
+    np.testing.assert_allclose(gdm.basis.dct(4).forward(x), gdm.basis.dct(4).forward(x.astype(np.float32)))
+
+
 def test_blur_diagonalises_the_blur():
     """W = U D U^T with D falling along the rank: the paper's matrix, formed in full from its definition."""
     size, sigma = 6, 0.4

@@ -25,13 +25,18 @@ def test_grid_places_images():
 @pytest.mark.parametrize("side, channels", [(8, 1), (256, 3)])
 def test_grid_with_labels_is_larger(side, channels):
     images = np.zeros((4, side, side, channels))
-    plain, labelled = figures.grid(images, columns=2), figures.grid(images, columns=2, rows=["a", "b"], heads=["c", "d"])
+    plain, labelled = (
+        figures.grid(images, columns=2),
+        figures.grid(images, columns=2, rows=["a", "b"], heads=["c", "d"]),
+    )
     assert labelled.width > plain.width and labelled.height > plain.height
     assert plain.width >= 2 * max(side, 64)
 
 
 def test_film_plays(tmp_path):
-    figures.film(np.linspace(-1, 1, 5)[:, None, None, None, None] * np.ones((5, 4, 8, 8, 1)), tmp_path / "a" / "film.gif")
+    figures.film(
+        np.linspace(-1, 1, 5)[:, None, None, None, None] * np.ones((5, 4, 8, 8, 1)), tmp_path / "a" / "film.gif"
+    )
     with Image.open(tmp_path / "a" / "film.gif") as film:
         assert film.n_frames == 5 and film.info["loop"] == 0
 
@@ -43,4 +48,10 @@ def test_cloud_shows_where_the_points_are():
 
 def test_moments():
     schedule = gdm.schedule.uniform(2)
-    assert [figures.moment(schedule, p) for p in (0, 0.25, 0.5, 0.75, 1)] == ["noise", "0: 50%", "1 done", "1: 50%", "data"]
+    assert [figures.moment(schedule, p) for p in (0, 0.25, 0.5, 0.75, 1)] == [
+        "noise",
+        "0: 50%",
+        "1 done",
+        "1: 50%",
+        "data",
+    ]

@@ -57,7 +57,7 @@ def test_says_where_it_fails():
     x = gdm.generate(u, PROCESS, SCHEDULE, Z, solver="euler", steps=4)
     found = gdm.invert(u, PROCESS, SCHEDULE, x, steps=4, max_iterations=30)
     assert not found.converged.all()
-    np.testing.assert_array_equal(found.converged, found.residual <= 5e-6)
+    np.testing.assert_array_equal(found.converged, found.residual <= 2e-6)
 
 
 def test_the_residual_is_the_step_s_own():
@@ -72,7 +72,7 @@ def test_the_residual_is_the_step_s_own():
 
 def test_inverse_euler_stops_where_it_fails():
     x = gdm.generate(network(200.0), PROCESS, SCHEDULE, Z, solver="euler", steps=4)
-    with pytest.raises(RuntimeError, match="nonlinear"):
+    with pytest.raises(RuntimeError, match="InverseEuler did not finish example"):
         solver = gdm.inversion.InverseEuler(max_iterations=3)
         gdm.encode(network(200.0), PROCESS, SCHEDULE, x, solver=solver, steps=4)
 

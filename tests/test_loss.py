@@ -89,3 +89,9 @@ def test_gradients_flow_through_a_closure(pair):
 
     numeric = (mean(1.0 + 1e-2) - mean(1.0 - 1e-2)) / 2e-2
     assert jax.grad(mean)(1.0) == pytest.approx(float(numeric), rel=1e-3)
+
+
+def test_a_network_of_another_shape_is_refused(pair):
+    process = gdm.Process(gdm.groups.single((4, 4)))
+    with pytest.raises(ValueError, match="u must return an array like x_t"):
+        gdm.loss.unweighted(lambda x_t, a: x_t[..., :1], process, *pair, gdm.schedule.scalar().alpha(T))

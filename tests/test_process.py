@@ -93,6 +93,11 @@ def test_strict_hides_groups_not_begun(pair):
         (lambda: gdm.Process(gdm.groups.single((4, 4)), interpolant="cubic"), "must be one of linear"),
         (lambda: gdm.Process(gdm.groups.single((4, 4)), gdm.basis.dct(5)), r"\(4, 4\) but the basis acts on \(5, 5\)"),
         (lambda: gdm.Process(gdm.groups.single((4, 4))).diagonal(jnp.ones(1), jnp.ones((1, 5, 4, 1))), "expected data"),
+        (
+            lambda: gdm.Process(gdm.groups.single((4, 4))).diagonal(jnp.ones(2), jnp.ones((1, 4, 4, 1))),
+            "each of 1 groups",
+        ),
+        (lambda: gdm.Process(gdm.groups.single((2,))).check(jnp.ones((1, 2, 3))), "expected data"),
     ],
 )
 def test_bad_processes(build, message):

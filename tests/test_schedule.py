@@ -73,6 +73,8 @@ def test_reorder_for_each_example():
         (lambda: gdm.schedule.uniform(0), "k must be at least 1"),
         (lambda: gdm.schedule.uniform(3, order=(0, 1, 1)), r"permutation of 0..2"),
         (lambda: gdm.schedule.overlapping(3, 1.5), "between 0"),
+        (lambda: gdm.schedule.overlapping(0, 0.5), "k must be at least 1"),
+        (lambda: gdm.schedule.uniform(3).reorder([[0, 1, 2], [0, 0, 1]]), "permutations of 0..2"),
         (lambda: gdm.schedule.from_intervals((0.5,), (0.5,)), "interval 0 must satisfy"),
         (lambda: gdm.schedule.from_intervals((0.0, 0.5), (0.5, float("nan"))), "interval 1 must satisfy"),
     ],

@@ -53,8 +53,8 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
         Raises:
           ValueError: if the folder is missing or holds no image.
         """
-        self.folder = folder = pathlib.Path(path).expanduser().resolve()
-        self.files = find_images(folder)
+        self.files = find_images(path)
+        self.folder = folder = pathlib.Path(path).expanduser()
         self.classes = sorted({f.parent.relative_to(folder).as_posix() for f in self.files})
         # The name carries what the prepared set depends on, so a changed folder is prepared afresh.
         listing = "".join(f"{f.relative_to(folder)}:{f.stat().st_size}:{f.stat().st_mtime_ns}\n" for f in self.files)
@@ -82,7 +82,7 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
                 unreadable.append(f"{name} ({error})")
                 continue
             yield str(name), {"image": image, "label": name.parent.as_posix()}
-        if unreadable and not self.builder_config.skip_unreadable:
+        if unreadable and (len(unreadable) == len(self.files) or not self.builder_config.skip_unreadable):
             shown = "; ".join(unreadable[:3]) + ("; ..." if len(unreadable) > 3 else "")
             raise ValueError(
                 f"data.path: {len(unreadable)} of {len(self.files)} images cannot be read: {shown}. "

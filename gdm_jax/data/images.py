@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -19,6 +19,8 @@ def find_images(folder) -> list[pathlib.Path]:
     Raises:
       ValueError: if the folder is missing or holds none.
     """
+    if not str(folder):
+        raise ValueError("data.path: must name a folder of images")
     folder = pathlib.Path(folder).expanduser()
     if not folder.is_dir():
         raise ValueError(f"data.path: there is no folder {str(folder)!r}")
@@ -39,7 +41,10 @@ def read_image(file, shape: tuple[int, int, int]) -> np.ndarray:
     if channels not in (1, 3):
         raise ValueError(f"data.shape: images have 1 or 3 channels, got {channels}")
     with Image.open(file) as opened:
-        image = opened.convert("L" if channels == 1 else "RGB")
+        image = ImageOps.exif_transpose(opened)
+        if image.mode.startswith("I"):  # 16 bits; converting would clip
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        image = image.convert("L" if channels == 1 else "RGB")
     scale = min(image.width / width, image.height / height)
     crop_width, crop_height = width * scale, height * scale
     left, top = (image.width - crop_width) / 2, (image.height - crop_height) / 2

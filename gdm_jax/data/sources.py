@@ -1,9 +1,9 @@
 """From a data set's name to a random-access source of examples {"x": ..., "label": ...}.
 
-    digits       the bundled handwritten digits
-    mixture2d    the plane's mixture of Gaussians
-    folder       a folder of images, prepared once at data.shape
-    any other    a TFDS data set already prepared in data.dir as ArrayRecord, with an "image" feature
+digits       the bundled handwritten digits
+mixture2d    the plane's mixture of Gaussians
+folder       a folder of images, prepared once at data.shape
+any other    a TFDS data set already prepared in data.dir as ArrayRecord, with an "image" feature
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ class ImageSource:
 
     def __init__(self, records, shape: tuple[int, ...]):
         self.shape = tuple(shape)
+        if "image" not in records[0]:
+            raise ValueError(f"data.name: its examples hold {', '.join(records[0])}; an 'image' is needed")
         found = np.shape(records[0]["image"])
         if found != self.shape:
             raise ValueError(f"data.shape: the data set's images are {found}, the config says {self.shape}")
@@ -81,7 +83,9 @@ def prepare(data):
         )
     else:
         try:
-            return tfds.builder_from_directory(_prepared(data.name, options.get("data_dir", tfds.core.constants.DATA_DIR)))
+            return tfds.builder_from_directory(
+                _prepared(data.name, options.get("data_dir", tfds.core.constants.DATA_DIR))
+            )
         except FileNotFoundError as error:
             raise ValueError(f"data.name: {error}") from None
     builder.download_and_prepare()

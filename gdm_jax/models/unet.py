@@ -57,7 +57,7 @@ class UNet(nn.Module):
         height, width, out_channels = x.shape[1:]
         divisor = self.patch * 2 ** (len(self.multipliers) - 1)
         if height % divisor or width % divisor:
-            raise ValueError(f"unet: patch and multipliers need a height and width divisible by {divisor}, got {x.shape}")
+            raise ValueError(f"unet: patch and multipliers need height and width divisible by {divisor}, got {x.shape}")
         block = nn.remat(Block) if self.remat else Block
         block = functools.partial(block, dropout=self.dropout, dtype=self.dtype)
         conv = functools.partial(nn.Conv, kernel_size=(3, 3), dtype=self.dtype)

@@ -8,19 +8,15 @@ hold arrays and JSON: reading them runs no code.
 from __future__ import annotations
 
 import pathlib
-import shutil
 import sys
 
 import jax
 import orbax.checkpoint as ocp
-from absl import logging as absl_logging
 from jax.experimental import multihost_utils
 from orbax.checkpoint.checkpoint_managers import preservation_policy as preservation
 
 from gdm_jax import config as configs
 from gdm_jax.training.state import TrainState
-
-absl_logging.set_verbosity(absl_logging.ERROR)  # Orbax narrates every save
 
 
 class Checkpoints:
@@ -65,7 +61,7 @@ class Checkpoints:
         """
         step = int(state.step)
         run = {"step": state.step, "params": state.params, "opt_state": state.opt_state}
-        self._manager.save(
+        saved = self._manager.save(
             step,
             args=ocp.args.Composite(
                 ema=ocp.args.StandardSave(state.ema),
@@ -73,6 +69,8 @@ class Checkpoints:
                 data=ocp.args.JsonSave(position),
             ),
         )
+        if not saved:
+            raise OSError(f"checkpoint: step {step} was not saved in {self.directory}, which holds {self.steps()}")
 
     def restore(self, template: TrainState) -> tuple[TrainState, dict] | None:
         """The newest readable checkpoint, or None if there is none at all.
@@ -118,8 +116,8 @@ class Checkpoints:
         if jax.process_index() == 0:
             aside.mkdir(exist_ok=True)
             for step in steps:
-                shutil.rmtree(aside / str(step), ignore_errors=True)
-                (self.directory / str(step)).rename(aside / str(step))
+                names = (aside / f"{step}{suffix}" for suffix in ["", *(f"-{n}" for n in range(1, 1000))])
+                (self.directory / str(step)).rename(next(name for name in names if not name.exists()))
         if jax.process_count() > 1:
             multihost_utils.sync_global_devices("unreadable checkpoints set aside")
         self._manager.reload()
@@ -172,7 +170,7 @@ def check_config(workdir, config: configs.Config) -> None:
 
     Raises:
       ValueError: if the workdir belongs to another config; the differing fields are named. How long, how often and
-        where to (steps, *_every, keep, sampling, data.dir) may change between the runs of a workdir.
+        where to (steps, *_every, keep, sampling, data.dir, data.path) may change between the runs of a workdir.
     """
     if (pathlib.Path(workdir) / "config.json").exists():
         differing = [name for name in configs.differences(load_config(workdir), config) if not _may_change(name)]
@@ -214,7 +212,9 @@ _UNREADABLE = (OSError, KeyError, TypeError, ValueError, RuntimeError)
 
 
 def _abstract(tree):
-    return jax.tree.map(ocp.utils.to_shape_dtype_struct, tree)
+    """Shapes and types, each on this host's first device whatever devices it was saved from."""
+    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here), tree)
 
 
 def _shapes(tree) -> dict[str, tuple[int, ...]]:

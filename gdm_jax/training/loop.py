@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from gdm_jax import config as configs
 from gdm_jax import build, data, figures, ode
+from gdm_jax import config as configs
 from gdm_jax.training import checkpoint, log, parallel
 from gdm_jax.training import state as states
 from gdm_jax.training.step import make_step
@@ -61,7 +61,7 @@ def train(config: configs.Config, workdir, *, progress: bool = True) -> states.T
     if restored is not None:
         state, position = restored
         batches.set_state(position)
-    first = int(state.step)
+    first, state = int(state.step), parallel.place(state)
     writer = log.Log(workdir, first)
     step_fn = parallel.over_devices(make_step(config, net, process, schedule))
     picture = functools.partial(_picture, config, net, process)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 
 AXIS = "devices"
 
@@ -38,19 +39,29 @@ def over_devices(step: Callable) -> Callable:
     return lambda state, batch: mapped(state, jax.tree.map(_split, batch))
 
 
+def place(state):
+    """The state on every device of this host, as the mapped step takes and donates it."""
+    if jax.device_count() == 1:
+        return state
+    mesh = jax.sharding.Mesh(jax.local_devices(), (AXIS,))
+    return jax.device_put(state, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec()))
+
+
 def over_examples(function: Callable) -> Callable:
     """(shared, batch) -> outputs, the batch split over this host's devices; its length must divide evenly.
 
-    `function` maps (shared, x `[n, ...]`) to (end `[n, ...]`, along `[frames, n, ...]` or None).
+    `function` maps (shared, x `[n, ...]`) to a tuple of arrays `[n, ...]`, the last of them `[frames, n, ...]` or None.
     """
     if jax.local_device_count() == 1:
         return jax.jit(function)
-    mapped = jax.pmap(function, in_axes=(None, 0), out_axes=(0, 1))
+    mapped = jax.pmap(function, in_axes=(None, 0))
 
     def run(shared, x):
-        end, along = mapped(shared, _split(x))
-        along = None if along is None else along.reshape(len(along), -1, *along.shape[3:])
-        return end.reshape(-1, *end.shape[2:]), along
+        *ends, along = mapped(shared, _split(x))
+        if along is not None:
+            along = jnp.moveaxis(along, 0, 1)
+            along = along.reshape(len(along), -1, *along.shape[3:])
+        return *(end.reshape(-1, *end.shape[2:]) for end in ends), along
 
     return run
 

@@ -32,10 +32,10 @@ def draw(config: Config, schedule: Schedule, step, position, shape) -> Draws:
     stratified: example n of N draws t = (n + v) / N modulo 1 with one uniform v for the batch, which leaves each t
     uniform and spreads the batch evenly over [0, 1].
     """
-    key = jax.random.fold_in(jax.random.key(config.seed), step)
+    key, shared = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), step))
     keys = jax.vmap(lambda n: jax.random.split(jax.random.fold_in(key, n), 3))(position)
     z = jax.vmap(lambda key: jax.random.normal(key, shape))(keys[:, 0])
-    t = (position / config.training.batch + jax.random.uniform(key)) % 1.0
+    t = (position / config.training.batch + jax.random.uniform(shared)) % 1.0
     if config.schedule.random_order:
         orders = jax.vmap(lambda key: jax.random.permutation(key, schedule.k))(keys[:, 1])
         schedule = schedule.reorder(orders)
