@@ -160,6 +160,6 @@ def load(workdir, *, step: int | None = None, **changes) -> Model:
     process = build.process(config)
     net = build.network(config, process)
     template = jax.eval_shape(functools.partial(state.create, config, net, process.k)).ema
-    params, step = checkpoint.Checkpoints(workdir, read_only=True).restore_ema(template, step)
+    params, step = checkpoint.Checkpoints(workdir, create=False).restore_ema(template, step)
     schedule = build.schedule(config, process.k, config.sampling.boundaries)
     return Model(jax.tree_util.Partial(net.apply, params), process, schedule, config, step)

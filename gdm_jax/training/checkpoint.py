@@ -26,20 +26,25 @@ class Checkpoints:
       workdir: the run's folder.
       keep: newest checkpoints kept.
       keep_every: checkpoints at multiples of this step are kept as well.
+      create: make the folder if there is none, and clear away saves that were cut short; False only reads.
+
+    Raises:
+      ValueError: if there is no such folder and create is False.
     """
 
-    def __init__(self, workdir, *, keep: int = 1, keep_every: int | None = None, read_only: bool = False):
+    def __init__(self, workdir, *, keep: int = 1, keep_every: int | None = None, create: bool = True):
         policies = [preservation.LatestN(keep)]
         if keep_every:
             policies.append(preservation.EveryNSteps(keep_every))
         self.directory = pathlib.Path(workdir).resolve() / "checkpoints"
+        if not create and not self.directory.is_dir():
+            raise ValueError(f"checkpoint: there is no folder {str(self.directory)!r}; train first")
         self._manager = ocp.CheckpointManager(
             self.directory,
             options=ocp.CheckpointManagerOptions(
                 preservation_policy=preservation.AnyPreservationPolicy(policies),
-                create=not read_only,
-                read_only=read_only,
-                cleanup_tmp_directories=not read_only,
+                create=create,
+                cleanup_tmp_directories=create,
             ),
             item_handlers={
                 "ema": ocp.StandardCheckpointHandler(),
