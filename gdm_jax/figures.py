@@ -54,7 +54,7 @@ def moment(schedule, progress: float) -> str:
     active = [j for j in range(len(alpha)) if 0 < alpha[j] < 1]
     if active:
         return " ".join(f"{j}: {alpha[j]:.0%}" for j in active[:2])
-    return "noise" if progress <= 0 else "data" if progress >= 1 else f"{np.flatnonzero(alpha == 1).size} done"
+    return "noise" if progress <= 0 else "data" if progress >= 1 else f"{(alpha == 1).sum()} done"
 
 
 def film(frames, path, *, columns: int | None = None, cell: int = 64, seconds: float = 4.0) -> None:

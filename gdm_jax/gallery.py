@@ -58,8 +58,9 @@ def samples(model: Model, folder: pathlib.Path, options: dict) -> list[str]:
 
 
 def begun(model: Model, times, states) -> np.ndarray:
-    """States `[times, n, *shape]` with the groups whose generation has not begun set to zero, mid-grey in pixels."""
-    visible = times[:, None] <= np.asarray(model.schedule.t_end)
+    """States `[times, n, *shape]` with groups not begun set to zero, mid-grey in pixels; the first is always shown."""
+    t_end = np.asarray(model.schedule.t_end)
+    visible = (times[:, None] < t_end - 1e-6) | (t_end == t_end.max())
     return np.stack([model.process.diagonal(v.astype(np.float32), x) for v, x in zip(visible, states)])
 
 
