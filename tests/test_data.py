@@ -63,7 +63,8 @@ def opened(folder, **options):
 
 def colours(source):
     """(label, mean colour) of every example, in order."""
-    return sorted((int(e["label"]), *np.rint(e["x"].mean((0, 1))).tolist()) for e in map(source.__getitem__, range(len(source))))
+    examples = [source[i] for i in range(len(source))]
+    return sorted((int(e["label"]), *np.rint(e["x"].mean((0, 1))).tolist()) for e in examples)
 
 
 def test_folder_with_classes(pictures):
@@ -77,15 +78,18 @@ def test_folder_in_grey(pictures):
     assert greys == [29, 76, 100, 200]  # 0.114 * 255 of blue, 0.299 * 255 of red
 
 
-@pytest.mark.parametrize("size, shape", [((12, 4), (4, 4, 1)), ((4, 12), (4, 4, 1)), ((40, 20), (10, 10, 1)),
-                                         ((20, 40), (5, 10, 1))])
+@pytest.mark.parametrize(
+    "size, shape",
+    [((12, 4), (4, 4, 1)), ((4, 12), (4, 4, 1)), ((40, 20), (10, 10, 1)), ((20, 40), (5, 10, 1))],
+)
 def test_images_are_cropped_at_the_centre_then_resized(tmp_path, size, shape):
     """A plane stays the same plane, read at the centres of the new pixels; the outermost see the image's edge."""
     width, height = size
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     Image.fromarray((4 * y + 2 * x).astype(np.uint8)).save(tmp_path / "image.png")
     scale = min(width / shape[1], height / shape[0])
-    x, y = ((n - m * scale) / 2 + (np.arange(m) + 0.5) * scale - 0.5 for n, m in ((width, shape[1]), (height, shape[0])))
+    sides = (width, shape[1]), (height, shape[0])
+    x, y = ((n - m * scale) / 2 + (np.arange(m) + 0.5) * scale - 0.5 for n, m in sides)
     found = data.read_image(tmp_path / "image.png", shape)[..., 0].astype(float)
     np.testing.assert_allclose(found[1:-1, 1:-1], (4 * y[:, None] + 2 * x)[1:-1, 1:-1], atol=1.5)
 
@@ -115,7 +119,7 @@ def test_an_unreadable_file_is_named_and_skipped_only_when_asked(pictures, damag
     content = {"text": b"not a picture", "empty": b"", "truncated": whole.getvalue()[:600],
                "header": whole.getvalue()[:20] + b"\0" * 40}[damage]
     (pictures / "bright" / "torn.png").write_bytes(content)
-    with pytest.raises(ValueError, match=r"1 of 5 images cannot be read: bright/torn\.png .*data\.skip_unreadable=True"):
+    with pytest.raises(ValueError, match=r"1 of 5 images cannot be read: bright/torn\.png .*skip_unreadable=True"):
         opened(pictures)
     assert len(opened(pictures, skip_unreadable=True)) == 4
 

@@ -138,7 +138,8 @@ def test_what_chance_decides_depends_on_the_position_alone(tiny, random_order):
 
     def drawn(position, step=3, config=config):
         draws = draw(config, schedule, step, jnp.asarray(position), (8, 8, 1))
-        return {"t": draws.t, "z": draws.z, "alpha": draws.schedule.alpha(draws.t), "keys": jax.random.key_data(draws.keys)}
+        alpha, keys = draws.schedule.alpha(draws.t), jax.random.key_data(draws.keys)
+        return {"t": draws.t, "z": draws.z, "alpha": alpha, "keys": keys}
 
     whole = drawn(np.arange(16))
     same(drawn([9, 2, 14]), {name: value[jnp.array([9, 2, 14])] for name, value in whole.items()})
@@ -195,7 +196,7 @@ def test_what_a_run_leaves(run, tiny):
     assert int(state.step) == 12
     assert configs.from_json((workdir / "config.json").read_text()) == tiny()
     assert [step for step, *_ in losses(workdir)] == list(range(1, 13))
-    assert checkpoint.Checkpoints(workdir, read_only=True).steps() == [3, 6, 9, 12]
+    assert checkpoint.Checkpoints(workdir, create=False).steps() == [3, 6, 9, 12]
     assert [file.name for file in (workdir / "samples").iterdir()] == ["00000012.png"]
     (board,) = (workdir / "tensorboard").iterdir()
     shown = dict(scalars(board))
@@ -245,7 +246,7 @@ def test_a_non_finite_loss_stops_the_run(tiny, tmp_path):
     config = tiny(learning_rate=1e30, warmup_images=0, save_every=1, log_every=5)
     with pytest.raises(loop.NonFiniteLoss, match="step 2 is not finite; the last checkpoint is intact"):
         training.train(config, tmp_path, progress=False)
-    assert checkpoint.Checkpoints(tmp_path, read_only=True).steps() == [1]
+    assert checkpoint.Checkpoints(tmp_path, create=False).steps() == [1]
     leaves = jax.tree.leaves(gdm.load(tmp_path).u)
     assert all(np.isfinite(leaf).all() for leaf in leaves)
 
@@ -335,7 +336,7 @@ def test_no_such_checkpoint(run, tmp_path):
         gdm.load(tmp_path)
     shutil.copy(run[0] / "config.json", tmp_path)
     before = listing(tmp_path)
-    with pytest.raises(ValueError, match="none in .*; train first"):
+    with pytest.raises(ValueError, match="there is no folder .*checkpoints.; train first"):
         gdm.load(tmp_path)
     assert listing(tmp_path) == before
 
@@ -344,7 +345,8 @@ def test_another_architecture_is_named(workdir):
     config = json.loads((workdir / "config.json").read_text())
     config["model"]["channels"] = 64
     (workdir / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match=r"another architecture; \d+ differing path.*params/Dense_0/.*\(32,\) saved, \(64,\)"):
+    named = r"another architecture; \d+ differing path.*params/Dense_0/.*\(32,\) saved, \(64,\) expected"
+    with pytest.raises(ValueError, match=named):
         gdm.load(workdir)
     config["model"] |= {"channels": 32, "blocks": 2}
     (workdir / "config.json").write_text(json.dumps(config))
@@ -373,7 +375,7 @@ def test_which_checkpoints_are_kept(tmp_path):
         weights = {"w": jnp.full(3, float(step))}
         saved.save(states.TrainState(jnp.int32(step), weights, weights, {"m": jnp.zeros(3)}), {"at": step})
     saved.close()
-    again = checkpoint.Checkpoints(tmp_path, read_only=True)
+    again = checkpoint.Checkpoints(tmp_path, create=False)
     assert again.steps() == [4, 8, 10, 11]
     weights = {"w": jnp.zeros(3)}
     state, position = again.restore(states.TrainState(jnp.int32(0), weights, weights, {"m": jnp.zeros(3)}))
@@ -427,10 +429,11 @@ def test_frames_lead_from_noise_to_data(model):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda model: model.decode(np.zeros((2, 4, 4, 1))), "expected data of shape .batch, 8, 8"),
+        (lambda model: model.decode(np.zeros((2, 4, 4, 1))), r"z: must be \[n, 8, 8, 1\] with n >= 1, got \(2, 4, 4, 1\)"),
         (lambda model: model.sample(4, solver="eulr"), "solver"),
         (lambda model: model.sample(4, steps=2), "steps"),
-        (lambda model: model.sample(0), "count|seeds|z"),
+        (lambda model: model.sample(0), "count: must be at least 1, got 0"),
+        (lambda model: model.sample(seeds=[]), "seeds must be"),
         (lambda model: model.sample(4, batch=0), "batch"),
     ],
 )
