@@ -75,7 +75,7 @@ def make_step(config: Config, net, process: Process, schedule: Schedule):
         params = optax.apply_updates(state.params, updates)
         decay = ema_decay(config, state.step)
         ema = jax.tree.map(lambda old, new: new + decay * (old - new), state.ema, params)
-        metrics = {"loss": loss, "grad_norm": optax.global_norm(grads)}
+        metrics = {"loss": loss, "grad_norm": optax.tree.norm(grads)}
         return TrainState(state.step + 1, params, ema, opt_state), metrics
 
     return step_fn
