@@ -140,7 +140,8 @@ def info(arguments) -> None:
     for j in np.argsort(-np.asarray(schedule.t_end), kind="stable"):
         print(f"  {j:<8} {process.groups.sizes[j]:>8}  [{schedule.t_start[j]:.3f}, {schedule.t_end[j]:.3f}]")
     if arguments.workdir:
-        steps = checkpoint.Checkpoints(arguments.workdir, create=False).steps()
+        started = (pathlib.Path(arguments.workdir) / "checkpoints").is_dir()
+        steps = checkpoint.Checkpoints(arguments.workdir, create=False).steps() if started else []
         print(f"steps      {steps[-1] if steps else 0:,} of {config.training.steps:,}; checkpoints {steps}")
         rows = log.read(arguments.workdir)
         if rows:

@@ -172,7 +172,7 @@ def solve(
       RuntimeError: while running, if an adaptive solve needs more than max_steps or an implicit one does not converge.
     """
     x = check_state(process, schedule, x, "x" if forward else "z")
-    solver, pieces, counts = check_options(schedule, solver=solver, steps=steps)
+    solver, pieces, counts = check_options(schedule, solver=solver, steps=steps, rtol=rtol, atol=atol)
     adaptive = counts is None
     if not forward:
         pieces = Segments(*(leaf[::-1] for leaf in pieces))
@@ -230,7 +230,7 @@ def check_state(process: Process, schedule: Schedule, x, name: str) -> jax.Array
     return x
 
 
-def check_options(schedule: Schedule, *, solver, steps, **_):
+def check_options(schedule: Schedule, *, solver, steps, rtol=1e-5, atol=1e-5, **_):
     """The diffrax solver, the segments, and the steps of each (None to adapt); raises ValueError as `solve`."""
     if isinstance(solver, str):
         if solver not in SOLVERS:
@@ -238,6 +238,8 @@ def check_options(schedule: Schedule, *, solver, steps, **_):
         solver = SOLVERS[solver]()
     if steps is None and not isinstance(solver, diffrax.AbstractAdaptiveSolver):
         raise ValueError(f"ode: {type(solver).__name__} cannot adapt its steps; pass steps=N")
+    if not (rtol >= 0 and atol >= 0 and rtol + atol > 0):
+        raise ValueError(f"ode: rtol and atol must not be negative nor both 0, got {rtol} and {atol}")
     pieces = segments(schedule)
     return solver, pieces, None if steps is None else share_steps(steps, schedule, pieces)
 

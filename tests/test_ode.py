@@ -306,6 +306,7 @@ def test_latents_depend_on_their_seed_alone():
         ({"steps": 9, "z": jnp.ones((1, 5))}, "expected data of shape"),
         ({"steps": 9, "schedule": gdm.schedule.uniform(3).reorder([[0, 1, 2], [1, 2, 0]])}, "one schedule for"),
         ({"solver": "euler", "steps": 9.5}, "whole numbers"),
+        ({"solver": "tsit5", "steps": None, "rtol": -1.0}, "must not be negative"),
     ],
 )
 def test_bad_input(change, message):
