@@ -207,7 +207,7 @@ def check(config: Config) -> None:
     _choice("model.dtype", model.dtype, ("float32", "bfloat16"))
     _choice("training.loss", training.loss, ("unweighted", "weighted", "moving"))
     _choice("training.decay", training.decay, ("constant", "cosine"))
-    _choice("sampling.solver", config.sampling.solver, tuple(ode.SOLVERS))
+    _choice("sampling.solver", config.sampling.solver, tuple(name for name in ode.SOLVERS if "inverse" not in name))
     _rule("seed", config.seed, 0 <= config.seed < 2**32, "in [0, 2**32)")
     for name in ("batch", "steps", "accumulate", "log_every", "sample_every", "save_every", "keep", "keep_every"):
         _rule(f"training.{name}", getattr(training, name), getattr(training, name) >= 1, "at least 1")
