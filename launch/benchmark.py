@@ -1,8 +1,8 @@
 """What the library costs, in one table from one run: every share is a ratio of times measured next to each other.
 
-    python launch/benchmark.py                     DDPM++ of width 128 at 32x32, float32, batch 8
+    python launch/benchmark.py                     DDPM++ of width 128 at 32x32, float32, batch 4
     python launch/benchmark.py --dtype bfloat16 --batch 256     the same on a GPU
-    python launch/benchmark.py --channels 32 --batch 4          a quick look
+    python launch/benchmark.py --channels 32                    a quick look
 
 Rates are XLA's own count of operations divided by time, and their share is of the rate of the fastest large matrix
 product in the same type, measured at the start and the end.
@@ -31,7 +31,7 @@ SIDE = 32
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--channels", type=int, default=128, help="width of the U-Net (128)")
-    parser.add_argument("--batch", type=int, default=8, help="images a step (8)")
+    parser.add_argument("--batch", type=int, default=4, help="images a step (4)")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"], help="of the computation")
     parser.add_argument("--repeats", type=int, default=5, help="times each figure is measured; the median counts (5)")
     parser.add_argument("--remat", action="store_true", help="recompute activations in the backward pass")

@@ -2,6 +2,7 @@
 
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -211,3 +212,12 @@ def test_positional_embedding():
     angle = alpha[..., None] * np.geomspace(32, 0.32, 5)
     expected = np.concatenate([np.cos(angle), np.sin(angle)], -1).reshape(2, 20)
     np.testing.assert_allclose(positional(jnp.array(alpha), 10), expected, atol=1e-5)
+
+
+def test_group_norm_is_flax_s():
+    """The same parameters and values as flax.linen.GroupNorm, also with a mean far from zero."""
+    x = 3 * jax.random.normal(jax.random.key(0), (3, 8, 8, 96)) + 5
+    ours, theirs = unet.GroupNorm(jnp.float32), nn.GroupNorm(num_groups=24, epsilon=1e-6)
+    params = jax.tree.map(lambda leaf: leaf + jnp.arange(96.0) / 96, theirs.init(jax.random.key(1), x))
+    np.testing.assert_allclose(ours.apply(params, x), theirs.apply(params, x), atol=2e-5)
+    assert unet.GroupNorm(jnp.bfloat16).apply(params, x).dtype == jnp.bfloat16

@@ -95,7 +95,7 @@ class UNet(nn.Module):
                 h = jnp.concatenate([h, skips.pop()], axis=-1)
                 h = block(self.channels * multiplier, attention=attends, name=f"dec_{level}_{n}")(h, embedding, keys)
 
-        h = nn.silu(_norm(h, self.dtype, "norm_out"))
+        h = nn.silu(GroupNorm(self.dtype, name="norm_out")(h))
         h = conv(out_channels * self.patch**2, kernel_init=_xavier_uniform(NEAR_ZERO), name="conv_out")(h)
         return _unfold(h, self.patch).astype(jnp.float32)
 
@@ -112,11 +112,11 @@ class Block(nn.Module):
     @nn.compact
     def __call__(self, x, embedding, keys):
         conv = functools.partial(nn.Conv, kernel_size=(3, 3), dtype=self.dtype)
-        h = nn.silu(_norm(x, self.dtype, "norm_0"))
+        h = nn.silu(GroupNorm(self.dtype, name="norm_0")(x))
         h, x = _resample(h, self.resample), _resample(x, self.resample)
         h = conv(self.channels, kernel_init=_xavier_uniform(), name="conv_0")(h)
         shift = nn.Dense(self.channels, dtype=self.dtype, kernel_init=_xavier_uniform(), name="affine")(embedding)
-        h = nn.silu(_norm(h + shift[:, None, None], self.dtype, "norm_1"))
+        h = nn.silu(GroupNorm(self.dtype, name="norm_1")(h + shift[:, None, None]))
         h = _dropout(h, keys, self.dropout, salt=self.path)
         h = conv(self.channels, kernel_init=_xavier_uniform(NEAR_ZERO), name="conv_1")(h)
         if self.resample or x.shape[-1] != self.channels:
@@ -127,18 +127,41 @@ class Block(nn.Module):
     def _attend(self, h):
         batch, height, width, channels = h.shape
         conv = functools.partial(nn.Conv, kernel_size=(1, 1), dtype=self.dtype)
-        qkv = conv(3 * channels, kernel_init=_xavier_uniform(0.2**0.5), name="qkv")(_norm(h, self.dtype, "norm_2"))
+        qkv = conv(3 * channels, kernel_init=_xavier_uniform(0.2**0.5), name="qkv")(
+            GroupNorm(self.dtype, name="norm_2")(h)
+        )
         q, k, v = jnp.split(qkv.reshape(batch, height * width, 1, 3 * channels), 3, axis=-1)
         h = nn.dot_product_attention(q, k, v, dtype=self.dtype, force_fp32_for_softmax=True)
         h = h.reshape(batch, height, width, channels)
         return conv(channels, kernel_init=_xavier_uniform(NEAR_ZERO), name="proj")(h)
 
 
-def _norm(h, dtype, name):
-    """Group normalisation with min(32, C/4) groups, or the nearest fewer that divide C."""
-    channels = h.shape[-1]
-    groups = next(n for n in range(min(32, max(channels // 4, 1)), 0, -1) if channels % n == 0)
-    return nn.GroupNorm(num_groups=groups, epsilon=1e-6, dtype=dtype, name=name)(h)
+class GroupNorm(nn.Module):
+    """Group normalisation with min(32, C/4) groups, or the nearest fewer that divide C.
+
+    The values of `flax.linen.GroupNorm`, in half its time on a CPU: each channel is summed over the pixels first, and the
+    few channels of a group after that.
+    """
+
+    dtype: Any
+    epsilon: float = 1e-6
+
+    @nn.compact
+    def __call__(self, h):
+        channels = h.shape[-1]
+        groups = next(n for n in range(min(32, max(channels // 4, 1)), 0, -1) if channels % n == 0)
+        scale = self.param("scale", nn.initializers.ones, (channels,))
+        bias = self.param("bias", nn.initializers.zeros, (channels,))
+
+        def over_group(moment):
+            mean = moment.reshape(len(h), groups, -1).mean(-1, keepdims=True)
+            return jnp.broadcast_to(mean, (len(h), groups, channels // groups)).reshape(len(h), channels)
+
+        values = h.astype(jnp.float32)
+        mean = over_group(values.mean((1, 2)))
+        variance = over_group(jnp.square(values).mean((1, 2))) - jnp.square(mean)
+        factor = jax.lax.rsqrt(jnp.maximum(variance, 0) + self.epsilon) * scale
+        return (values * factor[:, None, None] + (bias - mean * factor)[:, None, None]).astype(self.dtype)
 
 
 def _resample(h, direction):
