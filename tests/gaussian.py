@@ -1,7 +1,8 @@
 """A process over Gaussian data, for which the optimal network is known in closed form.
 
 Data x_bar ~ N(0, C). With x_t = a x_bar + b z_bar elementwise, M = a C a + b^2, the posterior means are
-E[x | x_t] = C a M^{-1} x_t and E[z | x_t] = b M^{-1} x_t, and u = -E[dx_t / ds | x_t] = -(a' E[x | x_t] + b' E[z | x_t]).
+E[x | x_t] = C a M^{-1} x_t and E[z | x_t] = b M^{-1} x_t, and the optimal u = -E[dx_t / ds | x_t] is
+-(a' E[x | x_t] + b' E[z | x_t]).
 """
 
 import jax

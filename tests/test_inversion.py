@@ -42,7 +42,7 @@ def test_strict():
 
 
 def test_acceleration_reaches_beyond_the_contraction():
-    """At Lip(u) |d alpha| above 1 plain iteration does not converge for all; accelerated it does, to the true latent."""
+    """At Lip(u) |d alpha| above 1 plain iteration does not converge for all; accelerated, more do, and truly."""
     u = network(40.0)
     x = gdm.generate(u, PROCESS, SCHEDULE, Z, solver="euler", steps=16)
     plain, mixed = (gdm.invert(u, PROCESS, SCHEDULE, x, steps=16, memory=m) for m in (0, 8))

@@ -139,8 +139,8 @@ class Block(nn.Module):
 class GroupNorm(nn.Module):
     """Group normalisation with min(32, C/4) groups, or the nearest fewer that divide C.
 
-    The values of `flax.linen.GroupNorm`, in half its time on a CPU: each channel is summed over the pixels first, and the
-    few channels of a group after that.
+    The values of `flax.linen.GroupNorm`, in half its time on a CPU: each channel is summed over the pixels first, and
+    the few channels of a group after that.
     """
 
     dtype: Any
