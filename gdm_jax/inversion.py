@@ -50,8 +50,8 @@ def invert(
     *,
     steps,
     tolerance: float = 2e-6,
-    max_iterations: int = 100,
-    memory: int = 8,
+    max_iterations: int = 200,
+    memory: int = 24,
 ) -> Inversion:
     """The latent z for which `generate(..., z, solver="euler", steps=steps)` gives x back.
 
@@ -60,7 +60,7 @@ def invert(
       x: `[batch, *shape]`.
       tolerance: largest residual of a step that counts as solved, in units of x; single precision ends near 1e-6.
       max_iterations: network calls a step at most.
-      memory: earlier iterates that Anderson acceleration mixes; 0 is plain fixed-point iteration.
+      memory: earlier iterates that Anderson acceleration mixes, two arrays like x each; 0 is plain iteration.
 
     Raises:
       ValueError: as `ode.solve`.
@@ -116,8 +116,8 @@ class InverseEuler(diffrax.AbstractSolver):
     """
 
     tolerance: float = 2e-6
-    max_iterations: int = eqx.field(default=100, static=True)
-    memory: int = eqx.field(default=8, static=True)
+    max_iterations: int = eqx.field(default=200, static=True)
+    memory: int = eqx.field(default=24, static=True)
 
     term_structure = diffrax.AbstractTerm
     interpolation_cls = diffrax.LocalLinearInterpolation

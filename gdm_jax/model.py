@@ -69,7 +69,7 @@ class Model:
         """Data `[n, *shape]` in [-1, 1] -> latents, the mirror of `decode`."""
         return self._solve(x, forward=True, **options)
 
-    def invert(self, x, *, steps=None, batch: int = 256, progress: bool = False, **options) -> Inversion:
+    def invert(self, x, *, steps=None, batch: int = 64, progress: bool = False, **options) -> Inversion:
         """Data -> the latents that Euler with `steps` decodes back to them, with residuals; see `inversion.invert`."""
         steps = steps or self.inverse_steps
         x = self._checked(x, "x")
