@@ -83,8 +83,8 @@ def sample(arguments) -> None:
 
     model, options = _load(arguments)
     if arguments.film:
-        frames = max(2, 24 // model.process.k)
-        x, times, states = model.sample(arguments.count, seeds=arguments.seeds, frames=frames, **options)
+        options["frames"] = gallery.frames(model)
+        x, times, states = model.sample(arguments.count, seeds=arguments.seeds, **options)
         if x.ndim == 4:
             figures.film(gallery.begun(model, times, states), _output(arguments, "samples.gif"))
             print(_output(arguments, "samples.gif"))

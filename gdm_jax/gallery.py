@@ -41,8 +41,7 @@ def write(model: Model, folder, *, progress: bool = False, **options) -> list[st
 
 def samples(model: Model, folder: pathlib.Path, options: dict) -> list[str]:
     """A grid of samples; a strip and a film of how they come about, without the noise of groups not begun."""
-    k = model.process.k
-    x, times, states = model.sample(64, frames=max(2, 24 // k), **options)
+    x, times, states = model.sample(64, frames=frames(model), **options)
     states = begun(model, times, states)
     figures.save(figures.grid(x), folder / "samples.png")
     strip = np.linspace(0, len(states) - 1, 13).astype(int)
@@ -55,6 +54,11 @@ def samples(model: Model, folder: pathlib.Path, options: dict) -> list[str]:
         "strip.png: eight samples from noise to data; '1: 50%' is half-way through group 1",
         "film.gif: the 64 samples coming about",
     ]
+
+
+def frames(model: Model) -> int:
+    """Frames a group that make a film of about two dozen."""
+    return max(2, 24 // model.process.k)
 
 
 def begun(model: Model, times, states) -> np.ndarray:

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gdm_jax import ode
-from gdm_jax.network import Network, apply, as_pytree
+from gdm_jax.network import Network, as_pytree
 from gdm_jax.process import Process
 from gdm_jax.schedule import Schedule
 
@@ -92,13 +92,10 @@ def _invert(u, process, grid, x, tolerance, max_iterations: int, memory: int):
     basis = process.basis
 
     def undo(target, step: _Step):
-        alpha = jnp.broadcast_to(step.alpha, (len(target), process.k))
         increment = process.spread(step.increment, target)
-        visible = process.spread(step.visible, target) if process.strict else 1.0
 
         def image(y):
-            f = basis.forward(apply(u, basis.inverse(y * visible), alpha).astype(y.dtype))
-            return target - increment * f
+            return target - increment * ode.direction(u, process, y, step.alpha, step.visible)
 
         y, residual, calls = _fixed_point(image, target, tolerance, max_iterations, memory)
         return y, (residual, calls)

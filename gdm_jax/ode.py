@@ -364,16 +364,20 @@ class _GroupwiseTerm(diffrax.AbstractTerm):
     visible: jax.Array
 
     def vf(self, t, y, args):
-        alpha = jnp.broadcast_to(self.alpha_start + t * self.step, (len(y), self.process.k))
-        seen = y * self.process.spread(self.visible, y) if self.process.strict else y
-        basis = self.process.basis
-        return basis.forward(apply(self.u, basis.inverse(seen), alpha).astype(y.dtype))
+        return direction(self.u, self.process, y, self.alpha_start + t * self.step, self.visible)
 
     def contr(self, t0, t1, **kwargs):
         return (t1 - t0) * self.step
 
     def prod(self, vf, control):
         return self.process.spread(control, vf) * vf
+
+
+def direction(u: Network, process: Process, x_bar, alpha, visible) -> jax.Array:
+    """U^T u(U x_bar, alpha), of which the ODE takes d alpha_g: x_bar `[batch, *shape]`, alpha and visible `[k]`."""
+    seen = x_bar * process.spread(visible, x_bar) if process.strict else x_bar
+    alpha = jnp.broadcast_to(alpha, (len(x_bar), process.k))
+    return process.basis.forward(apply(u, process.basis.inverse(seen), alpha).astype(x_bar.dtype))
 
 
 def _largest_of(moving, y):
