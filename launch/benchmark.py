@@ -1,11 +1,11 @@
 """What the library costs, in one table from one run: every share is a ratio of times measured next to each other.
 
-    python launch/benchmark.py                     DDPM++ of width 128 at 32x32, float32, batch 4
+    python launch/benchmark.py                     DDPM++ of width 128 at 32x32, float32, batch 8
     python launch/benchmark.py --dtype bfloat16 --batch 256     the same on a GPU
     python launch/benchmark.py --channels 32                    a quick look
 
-Rates are XLA's own count of operations divided by time, and their share is of the rate of the fastest large matrix
-product in the same type, measured at the start and the end.
+Rates are XLA's own count of operations divided by time. Their share is of the rate of large matrix products in the same
+type, timed between the runs and by the same median, so that a busy machine slows both alike.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from gdm_jax.models import UNet
 from gdm_jax.training import state, step
 
 SIDE = 32
+PRODUCTS = 8
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--channels", type=int, default=128, help="width of the U-Net (128)")
-    parser.add_argument("--batch", type=int, default=4, help="images a step (4)")
+    parser.add_argument("--batch", type=int, default=8, help="images a step (8)")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"], help="of the computation")
     parser.add_argument("--repeats", type=int, default=5, help="times each figure is measured; the median counts (5)")
     parser.add_argument("--remat", action="store_true", help="recompute activations in the backward pass")
@@ -39,17 +40,14 @@ def main() -> None:
     device = jax.devices()[0]
     print(f"{device.device_kind}, JAX {jax.__version__}, {arguments.dtype}, batch {arguments.batch}\n")
     print(f"{'what':<58}{'value':>14}{'share':>9}")
-    rate = matrix_rate(arguments.dtype)
-    row("matrix product, 4096 x 4096" if on_accelerator() else "matrix product, 2048 x 2048", f"{rate / 1e9:,.0f} GF/s")
-    network_rows(arguments, rate)
+    network_rows(arguments)
     sampling_rows(arguments.repeats)
-    row("matrix product, again", f"{matrix_rate(arguments.dtype) / 1e9:,.0f} GF/s")
     row("peak memory of the process", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")
     if device.memory_stats():
         row("peak memory of the device", f"{device.memory_stats()['peak_bytes_in_use'] / 2**30:.1f} GiB")
 
 
-def network_rows(arguments, rate: float) -> None:
+def network_rows(arguments) -> None:
     """The training step and the forward pass of DDPM++, and what the basis adds."""
     c = config.Config()
     c = dataclasses.replace(
@@ -61,17 +59,28 @@ def network_rows(arguments, rate: float) -> None:
     )
     process, schedule = build.process(c), gdm.schedule.uniform(4)
     net = build.network(c, process)
-    start = state.create(c, net, process.k)
-    count = sum(leaf.size for leaf in jax.tree.leaves(start.params))
+    current = state.create(c, net, process.k)
+    params = jax.tree.map(jnp.copy, current.params)
+    count = sum(leaf.size for leaf in jax.tree.leaves(params))
     batch = {"x": jnp.zeros((arguments.batch, SIDE, SIDE, 3), jnp.uint8), "position": jnp.arange(arguments.batch)}
     x, alpha = jnp.ones((arguments.batch, SIDE, SIDE, 3)), jnp.ones((arguments.batch, process.k))
 
     began = time.perf_counter()
-    train = jax.jit(step.make_step(c, net, process, schedule)).lower(start, batch).compile()
+    train = jax.jit(step.make_step(c, net, process, schedule), donate_argnums=0).lower(current, batch).compile()
     compile_seconds = time.perf_counter() - began
-    forward = jax.jit(net.apply).lower(start.params, x, alpha).compile()
-    step_seconds = median(lambda: train(start, batch), arguments.repeats)
-    forward_seconds = median(lambda: forward(start.params, x, alpha), arguments.repeats)
+    forward = jax.jit(net.apply).lower(params, x, alpha).compile()
+    n, product = matrix_products(arguments.dtype)
+
+    def one_step():
+        nonlocal current
+        current, metrics = train(current, batch)
+        return metrics
+
+    in_turn = alternate(arguments.repeats, product, one_step, lambda: forward(params, x, alpha))
+    product_seconds, step_seconds, forward_seconds = np.median(in_turn, axis=0)
+    rate = PRODUCTS * 2 * n**3 / product_seconds
+    row(f"matrix products, {n} x {n}, between the runs", f"{rate / 1e9:,.0f} GF/s")
+    row("  the fastest of them", f"{rate / 1e9 * product_seconds / in_turn[:, 0].min():,.0f} GF/s")
     for name, compiled, seconds in [("training step", train, step_seconds), ("forward pass", forward, forward_seconds)]:
         flops = compiled.cost_analysis()["flops"]
         row(f"{name}, {count / 1e6:.1f} M parameters", f"{seconds * 1e3:,.0f} ms")
@@ -82,9 +91,8 @@ def network_rows(arguments, rate: float) -> None:
     row("  memory of the step beside its arguments", f"{memory.temp_size_in_bytes / 2**30:.2f} GiB")
 
     pixels = gdm.Process(process.groups)
-    in_basis, in_pixels = (
-        median(lambda p=p: p.diagonal(alpha, p.perturb(x, x, alpha)), 20 * arguments.repeats) for p in (process, pixels)
-    )
+    runs = [functools.partial(lambda p: p.diagonal(alpha, p.perturb(x, x, alpha)), p) for p in (process, pixels)]
+    in_basis, in_pixels = np.median(alternate(20 * arguments.repeats, *runs), axis=0)
     row(
         "perturb and one change of basis and back, beyond pixels",
         f"{(in_basis - in_pixels) * 1e3:.2f} ms",
@@ -117,35 +125,32 @@ def sampling_row(k: int, repeats: int, steps: int) -> float:
     def whole():
         return gdm.generate(u, process, schedule, x, solver="euler", steps=steps)
 
-    pairs = [(median(whole, 1), median(bare, 1)) for _ in range(repeats)]
-    generate, loop = np.median(pairs, axis=0)
-    ratio = float(np.median([a / b for a, b in pairs]))
+    in_turn = alternate(repeats, whole, bare)
+    generate, loop = np.median(in_turn, axis=0)
+    ratio = float(np.median(in_turn[:, 0] / in_turn[:, 1]))
     row(f"generate, k = {k}, {steps} Euler steps", f"{generate * 1e3:,.0f} ms")
     row("  against as many bare network calls", f"{loop * 1e3:,.0f} ms", ratio)
     return ratio
 
 
-def matrix_rate(dtype: str) -> float:
-    """Operations a second of the fastest of ten large matrix products."""
+def matrix_products(dtype: str):
+    """The side n of the matrices, and a run of PRODUCTS products, each with the result of the one before."""
     n = 4096 if on_accelerator() else 2048
-    a = jnp.ones((n, n), dtype)
-    product = jax.jit(lambda a: a @ a)
-    return 2 * n**3 / min(times(lambda: product(a), 10))
+    product, matrix = jax.jit(jnp.matmul), jnp.full((n, n), 1 / n, dtype)
+    return n, lambda: functools.reduce(lambda y, _: product(y, matrix), range(PRODUCTS), jnp.ones((n, n), dtype))
 
 
-def median(run, repeats: int) -> float:
-    return float(np.median(times(run, repeats)))
-
-
-def times(run, repeats: int) -> list[float]:
-    """Seconds of each of `repeats` runs after one that is not counted."""
-    jax.block_until_ready(run())
-    seconds = []
-    for _ in range(repeats):
-        began = time.perf_counter()
+def alternate(repeats: int, *runs) -> np.ndarray:
+    """Seconds `[repeats, run]` of runs taken in turn, after one of each that is not counted."""
+    for run in runs:
         jax.block_until_ready(run())
-        seconds.append(time.perf_counter() - began)
-    return seconds
+    return np.array([[time_of(run) for run in runs] for _ in range(repeats)])
+
+
+def time_of(run) -> float:
+    began = time.perf_counter()
+    jax.block_until_ready(run())
+    return time.perf_counter() - began
 
 
 def on_accelerator() -> bool:

@@ -120,20 +120,22 @@ class Block(nn.Module):
         h = _dropout(h, keys, self.dropout, salt=self.path)
         h = conv(self.channels, kernel_init=_xavier_uniform(NEAR_ZERO), name="conv_1")(h)
         if self.resample or x.shape[-1] != self.channels:
-            x = conv(self.channels, kernel_size=(1, 1), kernel_init=_xavier_uniform(), name="skip")(x)
+            x = nn.Dense(self.channels, dtype=self.dtype, kernel_init=_xavier_uniform(), name="skip")(x)
         h = (h + x) * SKIP_SCALE
-        return (self._attend(h) + h) * SKIP_SCALE if self.attention else h
+        if self.attention:
+            h = (self._attend(h) + h) * SKIP_SCALE
+        # Without a barrier XLA's CPU backend computes the gradient of many blocks again for each block below them.
+        return jax.lax.optimization_barrier(h)
 
     def _attend(self, h):
         batch, height, width, channels = h.shape
-        conv = functools.partial(nn.Conv, kernel_size=(1, 1), dtype=self.dtype)
-        qkv = conv(3 * channels, kernel_init=_xavier_uniform(0.2**0.5), name="qkv")(
-            GroupNorm(self.dtype, name="norm_2")(h)
-        )
+        dense = functools.partial(nn.Dense, dtype=self.dtype)
+        h = GroupNorm(self.dtype, name="norm_2")(h)
+        qkv = dense(3 * channels, kernel_init=_xavier_uniform(0.2**0.5), name="qkv")(h)
         q, k, v = jnp.split(qkv.reshape(batch, height * width, 1, 3 * channels), 3, axis=-1)
         h = nn.dot_product_attention(q, k, v, dtype=self.dtype, force_fp32_for_softmax=True)
         h = h.reshape(batch, height, width, channels)
-        return conv(channels, kernel_init=_xavier_uniform(NEAR_ZERO), name="proj")(h)
+        return dense(channels, kernel_init=_xavier_uniform(NEAR_ZERO), name="proj")(h)
 
 
 class GroupNorm(nn.Module):
