@@ -124,7 +124,7 @@ class Block(nn.Module):
         h = (h + x) * SKIP_SCALE
         if self.attention:
             h = (self._attend(h) + h) * SKIP_SCALE
-        # Without a barrier XLA's CPU backend computes the gradient of many blocks again for each block below them.
+        # Keeps XLA's CPU backend from computing the gradient of many blocks again for each one (JAX 0.10 ignores it).
         return jax.lax.optimization_barrier(h)
 
     def _attend(self, h):
