@@ -38,8 +38,10 @@ setup(
     ],
     extras_require={
         "demo": ["scikit-learn>=1.5"],  # carries the digits of the quickstart
-        "eval": ["scikit-learn>=1.5"],
-        "test": ["pytest>=8", "scikit-learn>=1.5"],
+        "eval": ["matplotlib>=3.9", "scikit-learn>=1.5"],  # curves, probes
+        "vgg": ["keras>=3.15"],  # VGG-19 as a judge of perception
+        "mp4": ["av>=14"],
+        "test": ["av>=14", "matplotlib>=3.9", "pytest>=8", "scikit-learn>=1.5"],
     },
     entry_points={"console_scripts": ["gdm=gdm_jax.cli:main"]},
 )

@@ -1,7 +1,10 @@
 """Groupwise Diffusion Models (Lee et al., arXiv 2310.01400) in JAX."""
 
-from gdm_jax import basis, groups, interpolant, inversion, latent, loss, ode, schedule
+from gdm_jax import basis, conditional, family, groups, interpolant, inversion, latent, likelihood, loss, ode, schedule
+from gdm_jax.conditional import generate_given
 from gdm_jax.inversion import invert
+from gdm_jax.likelihood import log_likelihood
+from gdm_jax.network import guided
 from gdm_jax.ode import encode, generate
 from gdm_jax.process import Process
 

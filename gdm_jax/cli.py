@@ -1,4 +1,4 @@
-"""The `gdm` command: reads arguments, calls the library, writes files. It holds no mathematics."""
+"""The `gdm` command: its arguments, its help, and errors in one line. What it does is in `gdm_jax.commands`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import argparse
 import os
 import pathlib
 import sys
-import zipfile
+
+from gdm_jax import commands
 
 TRAIN = """examples:
   gdm train --config configs/digits.py --workdir runs/digits
@@ -15,6 +16,9 @@ TRAIN = """examples:
 SAMPLE = """examples:
   gdm sample --workdir runs/digits --count 64
   gdm sample --workdir runs/digits --seeds 7 8 9 --solver heun --steps 32 --film
+  gdm sample --workdir runs/digits_orders --order 3 1 2 0
+  gdm sample --workdir runs/digits_orders --overlap 1
+  gdm sample --workdir runs/digits_labels --label 3 --guidance 2
 """
 ENCODE = """examples:
   gdm encode --workdir runs/digits --data 16
@@ -22,6 +26,42 @@ ENCODE = """examples:
 """
 DECODE = """example:
   gdm decode --workdir runs/digits --latents runs/digits/encoded.npz
+"""
+FILL = """Kept groups come back unchanged; the rest is drawn exactly as the model says, given them.
+
+examples:
+  gdm fill --workdir runs/digits_pixels --data 4 --keep 0
+  gdm fill --workdir runs/digits --data 4 --keep 0 1
+  gdm fill --workdir runs/digits_orders --data 4 --mask my_mask.png
+  gdm fill --workdir runs/digits --seeds 5 --keep 0 --count 12
+"""
+EDIT = """operations, on latents of --images, of --data or of samples from --seeds:
+  swap         --groups of the donors into every image, as a matrix (Fig. 7)
+  interpolate  from each image to the next, one group a row, or --groups alone (Fig. 3)
+  traverse     --elements of the latent from -3 to 3, a row each (Figs. 6, 8)
+  resample     draw anew what is not in --groups; by default for every prefix of the order (Fig. 9)
+  keep         reconstruct from --groups alone, the rest zero, or noise with --seed; by default every prefix (Fig. 4b)
+
+examples:
+  gdm edit swap --workdir runs/digits --data 5 --groups 0
+  gdm edit interpolate --workdir runs/digits --data 2
+  gdm edit traverse --workdir runs/digits --seeds 3 --elements 0 1 2 3
+  gdm edit resample --workdir runs/digits --data 4
+  gdm edit keep --workdir runs/digits --data 8
+"""
+LIKELIHOOD = """Images are dequantised and counted in bits a dimension; by Dopri5 at a tolerance of 1e-4 unless a solver
+is given. In strict mode the terms of the groups are conditional likelihoods.
+
+examples:
+  gdm likelihood --workdir runs/likelihood_bands --data 100 --split 'train[1500:]'
+  gdm likelihood --workdir runs/digits --data 16 --probes 8 --solver heun --steps 32
+"""
+ANALYSE = """Whether encoded latents are normal and independent, which group tells the class, and how much of what one
+sees is still free when the lowest components are fixed (Fig. 4a).
+
+examples:
+  gdm analyse --workdir runs/digits --data 500
+  gdm analyse --workdir runs/digits --data 500 --features pixels
 """
 INFO = """examples:
   gdm info --workdir runs/digits
@@ -31,8 +71,9 @@ PREPARE = """examples:
   gdm prepare --config configs/digits.py
   gdm prepare --config configs/mnist.py --config.data.path=~/mnist/train
 """
-FIGURES = """example:
+FIGURES = """examples:
   gdm figures --workdir runs/digits
+  gdm figures --workdir runs/digits --beside runs/digits_pixels
 """
 
 
@@ -65,179 +106,12 @@ def main(argv=None) -> int:
     return 0
 
 
-def train(arguments) -> None:
-    from gdm_jax import config, training
-
-    training.train(config.load(arguments.config, arguments.overrides), arguments.workdir)
-
-
-def prepare(arguments) -> None:
-    from gdm_jax import config, data
-
-    source = data.open_source(config.load(arguments.config, arguments.overrides).data)
-    print(f"ready: {len(source):,} examples of shape {source.shape}")
-
-
-def sample(arguments) -> None:
-    from gdm_jax import figures, gallery
-
-    model, options = _load(arguments)
-    if arguments.film:
-        options["frames"] = gallery.frames(model)
-        x, times, states = model.sample(arguments.count, seeds=arguments.seeds, **options)
-        if x.ndim == 4:
-            figures.film(gallery.begun(model, times, states), _output(arguments, "samples.gif"))
-            print(_output(arguments, "samples.gif"))
-    else:
-        x = model.sample(arguments.count, seeds=arguments.seeds, **options)
-    _write(arguments, "samples", x=x)
-
-
-def encode(arguments) -> None:
-    import numpy as np
-
-    model, options = _load(arguments)
-    x = _images(arguments, model)
-    if arguments.solver == "inverse_euler":
-        found = model.invert(x, **{name: options[name] for name in ("steps", "batch", "progress") if name in options})
-        failed = np.flatnonzero(~np.asarray(found.converged))
-        print(f"inverted {len(x) - len(failed)} of {len(x)}; largest residual {float(found.residual.max()):.1e}")
-        if len(failed):
-            print(
-                f"gdm encode: warning: not inverted, do not trust: {failed.tolist()}; try more --steps", file=sys.stderr
-            )
-        _write(arguments, "encoded", z=np.asarray(found.z), residual=np.asarray(found.residual))
-    else:
-        _write(arguments, "encoded", z=model.encode(x, **options))
-
-
-def decode(arguments) -> None:
-    model, options = _load(arguments)
-    _write(arguments, "decoded", x=model.decode(_latents(arguments), **options))
-
-
-def info(arguments) -> None:
-    import jax
-    import numpy as np
-
-    from gdm_jax import build
-    from gdm_jax import config as configs
-    from gdm_jax.training import checkpoint, log, state
-
-    if bool(arguments.config) == bool(arguments.workdir):
-        raise ValueError("pass either --config or --workdir")
-    config = configs.load(arguments.config, arguments.overrides) if arguments.config else None
-    config = config or checkpoint.load_config(arguments.workdir)
-    process = build.process(config)
-    schedule = build.schedule(config, process.k)
-    net = build.network(config, process)
-    params = jax.eval_shape(lambda: state.create(config, net, process.k)).params
-    count = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
-    print(f"data       {config.data.name} {config.data.shape}")
-    print(f"process    {config.process.groups}, basis {config.process.basis}, {config.process.interpolant}")
-    print(f"network    {config.model.name}, {count:,} parameters, {config.model.dtype}")
-    print("group      elements  diffused in t (generated first at the top)")
-    for j in np.argsort(-np.asarray(schedule.t_end), kind="stable"):
-        print(f"  {j:<8} {process.groups.sizes[j]:>8}  [{schedule.t_start[j]:.3f}, {schedule.t_end[j]:.3f}]")
-    if arguments.workdir:
-        started = (pathlib.Path(arguments.workdir) / "checkpoints").is_dir()
-        steps = checkpoint.Checkpoints(arguments.workdir, create=False).steps() if started else []
-        print(f"steps      {steps[-1] if steps else 0:,} of {config.training.steps:,}; checkpoints {steps}")
-        rows = log.read(arguments.workdir)
-        if rows:
-            print(f"last       {', '.join(f'{name} {value:.4g}' for name, value in rows[-1].items())}")
-
-
-def figures(arguments) -> None:
-    from gdm_jax import gallery
-
-    model, options = _load(arguments)
-    folder = _output(arguments, "figures")
-    for line in gallery.write(model, folder, **options):
-        print(f"{folder}/{line}")
-
-
-def _load(arguments):
-    """The model and the solver options given on the command line."""
-    from gdm_jax import model
-
-    options = {"progress": True}
-    for name in ("solver", "rtol", "atol", "batch"):
-        if getattr(arguments, name, None) is not None:
-            options[name] = getattr(arguments, name)
-    if getattr(arguments, "steps", None) is not None:
-        steps = arguments.steps
-        options["steps"] = (steps[0] or None) if len(steps) == 1 else tuple(steps)
-    return model.load(arguments.workdir, step=arguments.checkpoint), options
-
-
-def _images(arguments, model):
-    """The images to encode, `[n, *shape]` in the model's range."""
-    import numpy as np
-
-    from gdm_jax import data
-    from gdm_jax.data.images import UNREADABLE
-
-    if bool(arguments.images) == (arguments.data is not None):
-        raise ValueError("pass either --images FILE_OR_FOLDER ... or --data COUNT")
-    if not arguments.images:
-        if arguments.data < 1:
-            raise ValueError(f"--data: must be at least 1, got {arguments.data}")
-        source = data.open_source(model.config.data)
-        chosen = [source[i]["x"] for i in range(min(arguments.data, len(source)))]
-    else:
-        files = [f for p in map(pathlib.Path, arguments.images) for f in (data.find_images(p) if p.is_dir() else [p])]
-        chosen = []
-        for file in files:
-            try:
-                chosen.append(data.read_image(file, model.config.data.shape))
-            except UNREADABLE as error:
-                raise ValueError(f"--images: {str(file)!r} cannot be read ({error})") from error
-    return np.asarray(data.to_model_range(np.stack(chosen)))
-
-
-def _latents(arguments):
-    """The array 'z' of --latents."""
-    import numpy as np
-
-    path = pathlib.Path(arguments.latents)
-    if not path.is_file():
-        raise ValueError(f"--latents: there is no file {str(path)!r}")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = dict(archive)
-    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"--latents: {str(path)!r} is not an .npz of plain arrays") from error
-    if "z" not in arrays:
-        raise ValueError(f"--latents: {str(path)!r} holds {', '.join(arrays)}; expected an array 'z'")
-    return arrays["z"]
-
-
-def _write(arguments, name: str, **arrays) -> None:
-    """NAME.npz with the arrays, and a picture of the first."""
-    import numpy as np
-
-    from gdm_jax import figures
-
-    path = _output(arguments, f"{name}.npz")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **arrays)
-    first = next(iter(arrays.values()))
-    picture = figures.grid(first) if first.ndim == 4 else figures.cloud(first)
-    figures.save(picture, path.with_suffix(".png"))
-    print(f"{path}\n{path.with_suffix('.png')}")
-
-
-def _output(arguments, name: str) -> pathlib.Path:
-    return pathlib.Path(arguments.out or arguments.workdir) / name
-
-
 def _parse(argv):
     parser = argparse.ArgumentParser(prog="gdm", description="Groupwise diffusion models in JAX.", allow_abbrev=False)
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    def add(run, text, examples, *, config=False, workdir=False, solver=False):
-        command = commands.add_parser(
+    def add(run, text, examples, *, config=False, workdir=False, solver=False, label=False, source=False):
+        command = subparsers.add_parser(
             run.__name__,
             help=text,
             description=text,
@@ -258,48 +132,83 @@ def _parse(argv):
             optional = workdir == "optional"
             command.add_argument("--workdir", required=not optional, metavar="DIR", help="folder of the run")
         if solver:
-            command.add_argument("--checkpoint", type=int, metavar="STEP", help="step to load; the newest by default")
-            command.add_argument("--out", metavar="DIR", help="where to write; the workdir by default")
-            command.add_argument(
-                "--solver",
-                metavar="NAME",
-                help="euler, heun, midpoint, ralston, bosh3, rk4, tsit5, "
-                "dopri5, dopri8" + (", inverse_euler" if run is encode else ""),
-            )
-            command.add_argument(
-                "--steps",
-                type=int,
-                nargs="+",
-                metavar="N",
-                help="a total, or one number a group; 0 adapts to the tolerances",
-            )
-            command.add_argument("--rtol", type=float, help="relative tolerance of adaptive steps")
-            command.add_argument("--atol", type=float, help="absolute tolerance of adaptive steps")
-            command.add_argument("--batch", type=int, metavar="N", help="examples solved at once (256)")
+            _solver(command, run is commands.encode)
+        if label:
+            command.add_argument("--label", type=int, nargs="+", metavar="CLASS", help="one for all, or one for each")
+            command.add_argument("--guidance", type=float, metavar="W", help="how far to follow the label (1)")
+        if source:
+            command.add_argument("--images", nargs="+", metavar="PATH", help="image files or folders, cropped to fit")
+            command.add_argument("--data", type=int, metavar="N", help="the first N examples of the data set")
+            command.add_argument("--split", default="", metavar="SPLIT", help="of --data, e.g. 'train[1500:]'")
+        if source == "or samples":
+            command.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help="samples, one from each seed")
         return command
 
-    add(train, "Train a model, or continue a run.", TRAIN, config=True, workdir=True)
-    command = add(sample, "Generate new data from a trained model.", SAMPLE, workdir=True, solver=True)
-    command.add_argument("--count", type=int, default=16, metavar="N", help="how many (16)")
+    of_run = {"workdir": True, "solver": True}
+    add(commands.train, "Train a model, or continue a run.", TRAIN, config=True, workdir=True)
+    command = add(commands.sample, "Generate new data from a trained model.", SAMPLE, **of_run, label=True)
+    command.add_argument("--count", type=int, metavar="N", help="how many (16)")
     command.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help="one a sample, instead of --count")
-    command.add_argument("--film", action="store_true", help="also a GIF of how they come about")
-    command = add(encode, "Data to latents.", ENCODE, workdir=True, solver=True)
-    command.add_argument("--images", nargs="+", metavar="PATH", help="image files or folders")
-    command.add_argument("--data", type=int, metavar="N", help="the first N examples of the training data instead")
-    command = add(decode, "Latents to data.", DECODE, workdir=True, solver=True)
-    command.add_argument("--latents", required=True, metavar="FILE", help="an .npz with an array 'z'")
-    add(info, "What a config or a run holds.", INFO, config="optional", workdir="optional")
-    add(prepare, "Write a config's data set as ArrayRecord, once.", PREPARE, config=True)
-    add(
-        figures,
-        "Pictures of a trained model: samples, film, strip, reconstruction, mixing.",
-        FIGURES,
-        workdir=True,
-        solver=True,
+    command.add_argument(
+        "--film", nargs="?", const="gif", choices=("gif", "mp4"), help="also a film of how they come about"
     )
+    add(commands.encode, "Data to latents.", ENCODE, **of_run, label=True, source=True)
+    command = add(commands.decode, "Latents to data.", DECODE, **of_run, label=True)
+    command.add_argument("--latents", required=True, metavar="FILE", help="an .npz with an array 'z'")
+    text = "Generate the rest of an image given some of its groups: outpainting, inpainting, detail, variations."
+    command = add(commands.fill, text, FILL, **of_run, label=True, source="or samples")
+    command.add_argument("--keep", type=int, nargs="+", metavar="GROUP", help="groups that are given")
+    command.add_argument("--mask", metavar="FILE", help="instead, a picture of the model's size, white where given")
+    command.add_argument("--count", type=int, default=6, metavar="N", help="fillings of each image (6)")
+    text = "Edit images in their latents, and draw it as the paper does."
+    command = add(commands.edit, text, EDIT, **of_run, label=True, source="or samples")
+    operations = ("swap", "interpolate", "traverse", "resample", "keep")
+    command.add_argument("operation", choices=operations, metavar="OPERATION", help=", ".join(operations))
+    command.add_argument("--groups", type=int, nargs="+", metavar="GROUP", help="that the operation is about")
+    command.add_argument("--elements", type=int, nargs="+", metavar="I", help="of traverse, lowest frequency first")
+    command.add_argument("--channel", type=int, metavar="C", help="of traverse; all channels by default")
+    command.add_argument("--count", type=int, metavar="N", help="columns: steps, values or draws")
+    command.add_argument("--linear", action="store_true", help="interpolate along lines, not great circles")
+    command.add_argument("--seed", type=int, metavar="SEED", help="of the noise of resample and keep")
+    command.add_argument("--donor-images", nargs="+", metavar="PATH", help="of swap; the images by default")
+    command.add_argument("--donor-data", type=int, metavar="N", help="likewise, examples of the data set")
+    command.add_argument("--donor-seeds", type=int, nargs="+", metavar="SEED", help="likewise, samples")
+    text = "log p(x), in all and by group, with a map of it."
+    command = add(commands.likelihood, text, LIKELIHOOD, **of_run, label=True, source=True)
+    command.add_argument("--probes", type=int, default=0, metavar="N", help="estimate traces by N random signs (exact)")
+    command.add_argument("--draws", type=int, default=1, metavar="N", help="dequantise N times; 0 takes x as it is (1)")
+    text = "What the groups of the latent carry: normality, class probes, perceptual variance."
+    command = add(commands.analyse, text, ANALYSE, **of_run, source=True)
+    features = ("classifier", "pixels", "vgg19")
+    command.add_argument("--features", choices=features, default="classifier", help="of perceptual variance")
+    command.add_argument("--weights", metavar="FILE", help="of vgg19; downloaded by Keras by default")
+    command.add_argument("--sets", type=int, default=24, metavar="N", help="of samples that share components (24)")
+    command.add_argument("--members", type=int, default=16, metavar="N", help="samples a set (16)")
+    add(commands.info, "What a config or a run holds.", INFO, config="optional", workdir="optional")
+    add(commands.prepare, "Write a config's data set as ArrayRecord, once.", PREPARE, config=True)
+    text = "Pictures of a trained model: samples, film, strip, reconstruction, mixing."
+    command = add(commands.figures, text, FIGURES, **of_run)
+    command.add_argument("--beside", metavar="DIR", help="another run: strips and a film of both side by side (Fig. 2)")
     arguments, rest = parser.parse_known_args(argv)
     arguments.rest = rest
     return arguments.subparser, arguments
+
+
+def _solver(command, encodes: bool) -> None:
+    """Which checkpoint, by which solver, along which path, and where to write."""
+    command.add_argument("--checkpoint", type=int, metavar="STEP", help="step to load; the newest by default")
+    command.add_argument("--out", metavar="DIR", help="where to write; the workdir by default")
+    names = "euler, heun, midpoint, ralston, bosh3, rk4, tsit5, dopri5, dopri8" + (", inverse_euler" if encodes else "")
+    command.add_argument("--solver", metavar="NAME", help=names)
+    command.add_argument(
+        "--steps", type=int, nargs="+", metavar="N", help="a total, or one number a group; 0 adapts to the tolerances"
+    )
+    command.add_argument("--rtol", type=float, help="relative tolerance of adaptive steps")
+    command.add_argument("--atol", type=float, help="absolute tolerance of adaptive steps")
+    command.add_argument("--batch", type=int, metavar="N", help="examples solved at once (256)")
+    command.add_argument("--order", type=int, nargs="+", metavar="GROUP", help="of generation, one trained on")
+    command.add_argument("--overlap", type=float, help="of the groups' intervals, one trained on; 1 is all at once")
+    command.add_argument("--boundaries", type=float, nargs="+", metavar="T", help="where the intervals meet, rising")
 
 
 def _one_line(error: BaseException) -> str:

@@ -36,7 +36,10 @@ class Data:
     dir: str = ""  # where prepared data sets live; empty for TFDS's own default
     split: str = "train"
     shape: tuple[int, ...] = (8, 8, 1)  # (height, width, channel) or (dim,)
+    mixture: tuple = ()  # several data sets instead of name and path: (name, path, weight) each; labels count them
     flip: bool = False  # mirror left to right with probability one half
+    levels: int = 256  # values that a pixel takes, evenly spread over 0..255
+    dequantise: bool = False  # add uniform noise of one level's width, for likelihoods
     skip_unreadable: bool = False  # leave out image files that cannot be read, instead of stopping
 
 
@@ -56,10 +59,12 @@ class Groupwise:
 
 @dataclasses.dataclass(frozen=True)
 class Intervals:
-    boundaries: tuple[float, ...] = ()  # where adjacent intervals meet, rising; empty for equal intervals
-    overlap: float = 0.0  # 0 one group after another, 1 all at once; with equal intervals only
-    order: tuple[int, ...] = ()  # groups in the order of generation; empty for 0, 1, ...
-    random_order: bool = False  # train on a fresh permutation for every example
+    boundaries: tuple = ()  # where adjacent intervals meet, rising; empty for equal intervals
+    overlap: tuple[float, ...] = (0.0,)  # 0 one group after another, 1 all at once; with equal intervals only
+    order: tuple = ()  # groups in the order of generation; empty for 0, 1, ...
+    random_order: bool = False  # a fresh permutation for every example
+    random_orders: int = 0  # or one of this many permutations, chosen once by the seed
+    # Several boundaries ((0.5,), (0.3,)), overlaps or orders: every example draws one in training.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +76,7 @@ class Model:
     attention: tuple[int, ...] = (16,)  # resolutions with self-attention
     patch: int = 1  # fold squares of pixels into channels first; 2 quarters the cost
     alpha_channels: bool = False  # also concatenate A(t) to the input, for pixel groups
+    classes: int = 0  # class labels 0, 1, ... that it is told, of the data set; 0 for none
     dropout: float = 0.0
     dtype: str = "float32"  # of the computation: float32, bfloat16
     remat: bool = False  # recompute activations in the backward pass to save memory
@@ -79,6 +85,7 @@ class Model:
 @dataclasses.dataclass(frozen=True)
 class Training:
     loss: str = "unweighted"  # unweighted (Eq. 8), weighted (Eq. 7), moving (Eq. 8 on moving elements)
+    label_dropout: float = 0.1  # share of examples whose label is withheld, for classifier-free guidance
     batch: int = 512  # examples a step, over all devices
     steps: int = 400_000
     learning_rate: float = 1e-3
@@ -102,7 +109,10 @@ class Sampling:
     steps: tuple[int, ...] = (128,)  # a total, or one number per group; empty adapts them
     rtol: float = 1e-5  # of adaptive steps
     atol: float = 1e-5
-    boundaries: tuple[float, ...] = ()  # intervals to sample with; empty for the training ones
+    boundaries: tuple[float, ...] = ()  # intervals to sample with; empty for the (first) training ones
+    overlap: tuple[float, ...] = ()  # one of schedule.overlap; empty for its first
+    order: tuple[int, ...] = ()  # one of the training orders; empty for the first
+    guidance: float = 1.0  # classifier-free, where a label is given: 1 follows the label as trained, more sharpens
 
 
 @dataclasses.dataclass(frozen=True)
@@ -235,23 +245,23 @@ def check(config: Config) -> None:
     if training.batch % training.accumulate:
         raise ValueError(f"training.accumulate: {training.accumulate} does not divide training.batch {training.batch}")
     _rule("process.blocks", process.blocks, len(process.blocks) == 2, "(rows, columns)")
-    _rule(
-        "schedule.overlap",
-        config.schedule.overlap,
-        not (config.schedule.overlap and config.schedule.boundaries),
-        "0 where schedule.boundaries are given",
-    )
     if model.name == "mlp":
         for name, plain in (("dropout", 0.0), ("dtype", "float32"), ("remat", False), ("alpha_channels", False)):
             _rule(f"model.{name}", getattr(model, name), getattr(model, name) == plain, f"{plain!r} for the mlp")
+    _rule("model.classes", model.classes, model.classes >= 0, "at least 0")
+    _rule("training.label_dropout", training.label_dropout, 0 <= training.label_dropout <= 1, "in [0, 1]")
+    _rule("data.levels", data.levels, 2 <= data.levels <= 256, "from 2 to 256")
+    _rule("data.dequantise", data.dequantise, len(data.shape) == 3 or not data.dequantise, "False for vectors")
+    for entry in data.mixture:
+        three = isinstance(entry, tuple) and [type(part) for part in entry] in ([str, str, float], [str, str, int])
+        _rule("data.mixture", data.mixture, three and entry[2] > 0, "(name, path, weight) each, weights positive")
     built = build.process(config)
     fits = built.groups.shape in (data.shape, data.shape[:2])
     _rule("process.index", f"shape {built.groups.shape}", fits, f"of data.shape {data.shape}, channels optional")
     if model.alpha_channels and built.basis.matrices:
         raise ValueError("model.alpha_channels: A(t) is a picture only for pixel groups; set process.basis='identity'")
-    sampled = build.schedule(config, built.k, config.sampling.boundaries)
-    build.schedule(config, built.k)
-    ode.check_options(sampled, **build.solver_options(config.sampling))
+    build.family(config, built.k)
+    ode.plan(build.schedule(config, built.k), forward=False, **build.solver_options(config.sampling))
 
 
 def _rule(name, value, holds: bool, rule: str) -> None:

@@ -44,16 +44,45 @@ def samples(model: Model, folder: pathlib.Path, options: dict) -> list[str]:
     x, times, states = model.sample(64, frames=frames(model), **options)
     states = begun(model, times, states)
     figures.save(figures.grid(x), folder / "samples.png")
-    strip = np.linspace(0, len(states) - 1, 13).astype(int)
-    moments = [figures.moment(model.schedule, 1 - t) for t in times[strip]]
-    page = figures.grid(states[strip, :8].swapaxes(0, 1).reshape(-1, *x.shape[1:]), columns=len(strip), heads=moments)
-    figures.save(page, folder / "strip.png")
-    figures.film(states, folder / "film.gif")
+    figures.save(strip(model, times, states[:, :8]), folder / "strip.png")
+    figures.film(states, folder / "film.gif", captions=[figures.moment(model.schedule, 1 - t) for t in times])
     return [
         "samples.png: 64 samples",
         "strip.png: eight samples from noise to data; '1: 50%' is half-way through group 1",
         "film.gif: the 64 samples coming about",
     ]
+
+
+def compare(models: dict[str, Model], folder, **options) -> list[str]:
+    """How samples from the same seeds come about in some models of one data shape, side by side (Fig. 2).
+
+    Args:
+      models: by name.
+      folder: for the files; made if missing.
+      **options: of `Model.decode`.
+    """
+    folder = pathlib.Path(folder)
+    if len({model.config.data.shape for model in models.values()}) > 1 or any(
+        len(model.config.data.shape) != 3 for model in models.values()
+    ):
+        raise ValueError("figures: models to be compared must be of images of one shape")
+    films, pages = [], []
+    for name, model in models.items():
+        _, times, states = model.sample(16, frames=frames(model), **options)
+        states = begun(model, times, states)
+        films.append(states)
+        pages.append(strip(model, times, states[:, :4], title=name))
+    figures.save(figures.stack(pages), folder / "strips.png")
+    figures.film(films, folder / "films.gif", titles=list(models))
+    return ["strips.png: four samples of each from noise to data", "films.gif: sixteen of each coming about"]
+
+
+def strip(model: Model, times, states, title: str = ""):
+    """Samples `[times, n, *shape]` from noise to data, a row each, under what is being generated."""
+    chosen = np.linspace(0, len(states) - 1, 13).astype(int)
+    moments = [figures.moment(model.schedule, 1 - t) for t in times[chosen]]
+    cells = states[chosen].swapaxes(0, 1).reshape(-1, *states.shape[2:])
+    return figures.grid(cells, columns=len(chosen), heads=moments, title=title)
 
 
 def frames(model: Model) -> int:

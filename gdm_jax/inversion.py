@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gdm_jax import ode
+from gdm_jax import path as paths
 from gdm_jax.network import Network, as_pytree
 from gdm_jax.process import Process
 from gdm_jax.schedule import Schedule
@@ -66,11 +67,10 @@ def invert(
       ValueError: as `ode.solve`.
     """
     x = ode.check_state(process, schedule, x, "x")
-    grid = _grid(schedule, steps)
-    return _invert(as_pytree(u), process, grid, x, jnp.float32(tolerance), max_iterations, memory)
+    return undo(u, process, plan(schedule, steps), x, tolerance, max_iterations, memory)
 
 
-class _Step(NamedTuple):
+class Steps(NamedTuple):
     """Steps of generate in the order in which encode undoes them, each `[steps, k]`."""
 
     alpha: np.ndarray
@@ -78,20 +78,25 @@ class _Step(NamedTuple):
     visible: np.ndarray
 
 
-def _grid(schedule: Schedule, steps) -> _Step:
-    pieces = ode.segments(schedule)
-    counts = ode.share_steps(steps, schedule, pieces)
-    undone = np.concatenate([np.arange(1, n + 1) / n for n in counts])[:, None]  # how far the step's start lies
-    start, end, visible = (np.repeat(leaf, counts, axis=0) for leaf in pieces[:3])
-    increment = (start - end) / np.repeat(counts, counts)[:, None]
-    return _Step(*(np.asarray(a, np.float32) for a in (start + undone * (end - start), increment, visible)))
+def plan(schedule: Schedule, steps) -> Steps:
+    """The steps of `generate` with Euler; raises ValueError as `ode.solve`."""
+    path = paths.of(schedule, steps=steps, forward=True)
+    undone = np.concatenate([np.arange(1, n + 1) / n for n in path.steps])[:, None]  # how far the step's start lies
+    start, end, visible = (np.repeat(leaf, path.steps, axis=0) for leaf in path[:3])
+    increment = (start - end) / np.repeat(path.steps, path.steps)[:, None]
+    return Steps(*(np.asarray(a, np.float32) for a in (start + undone * (end - start), increment, visible)))
+
+
+def undo(u: Network, process: Process, grid: Steps, x, tolerance=2e-6, max_iterations: int = 200, memory: int = 24):
+    """`invert` on a grid of `plan`, without checks; traced x and grid are welcome."""
+    return _undo(as_pytree(u), process, grid, x, jnp.float32(tolerance), max_iterations, memory)
 
 
 @eqx.filter_jit
-def _invert(u, process, grid, x, tolerance, max_iterations: int, memory: int):
+def _undo(u, process, grid, x, tolerance, max_iterations: int, memory: int):
     basis = process.basis
 
-    def undo(target, step: _Step):
+    def undo_one(target, step: Steps):
         increment = process.spread(step.increment, target)
 
         def image(y):
@@ -100,7 +105,7 @@ def _invert(u, process, grid, x, tolerance, max_iterations: int, memory: int):
         y, residual, calls = _fixed_point(image, target, tolerance, max_iterations, memory)
         return y, (residual, calls)
 
-    y, (residuals, calls) = jax.lax.scan(undo, basis.forward(x), grid)
+    y, (residuals, calls) = jax.lax.scan(undo_one, basis.forward(x), grid)
     residual = residuals.max(0)
     return Inversion(basis.inverse(y), residual, residual <= tolerance, calls.sum())
 
@@ -126,6 +131,8 @@ class InverseEuler(diffrax.AbstractSolver):
         return None
 
     def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
+        if not isinstance(y0, jax.Array):
+            raise ValueError("ode: inverse_euler solves for x alone; for likelihoods choose an explicit solver")
         control = terms.contr(t0, t1)
 
         def image(y):

@@ -1,4 +1,15 @@
-"""Operations on latents, group by group  (Sec. 4.2-4.5). Pure functions of arrays."""
+"""Operations on latents, in the basis of the groups  (Sec. 4.2-4.5). Pure functions of arrays.
+
+    swap          groups from another latent                     Fig. 7
+    interpolate   between two latents in some groups             Fig. 3
+    traverse      one element over given values                  Figs. 6, 8
+    resample      new noise in all but some groups               Fig. 9
+    keep          all but some groups set to zero                Fig. 4b
+
+Each takes latents z `[batch, *shape]` in pixel space, acts on z_bar = U^T z, and gives pixel space back. Where a
+function takes `chosen`, that is a list of group numbers, or a bool mask `[*groups.shape]` of elements, such as `lowest`
+makes.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +17,163 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from gdm_jax.path import check_groups
 from gdm_jax.process import Process
 
 
-def swap(process: Process, z, donor, groups: Sequence[int]) -> jax.Array:
-    """z with the named groups taken from `donor`, both `[batch, *shape]`: U (M donor_bar + (1 - M) z_bar).
-
-    Raises:
-      ValueError: if a group number is out of range, or the shapes differ.
+def swap(process: Process, z, donor, chosen) -> jax.Array:
+    """z with the chosen elements of `donor`: U (M donor_bar + (1 - M) z_bar). Of a batch of one, the one serves all.
 
     Swapping every group gives the donor, swapping twice gives z back.
+
+    Raises:
+      ValueError: if a group is out of range, a mask is of another shape, or the latents do not fit together.
     """
-    z, donor = jnp.asarray(z), jnp.asarray(donor)
-    if z.shape != donor.shape:
+    z, donor = _pair(process, z, donor)
+    return process.basis.inverse(
+        jnp.where(_mask(process, chosen, z), process.basis.forward(donor), process.basis.forward(z))
+    )
+
+
+def interpolate(process: Process, z, donor, chosen, weights, *, spherical: bool = True) -> jax.Array:
+    """From z to donor in the chosen elements alone, the others as in z.
+
+    Args:
+      z, donor: `[batch, *shape]`.
+      chosen: groups or a mask.
+      weights: `[n]`; 0 is z, 1 the donor.
+      spherical: along the great circle of the chosen elements, which keeps to the norms that a normal latent has;
+        otherwise along the straight line.
+
+    Returns:
+      `[n, batch, *shape]`.
+
+    Raises:
+      ValueError: as `swap`.
+    """
+    z, donor = _pair(process, z, donor)
+    mask = _mask(process, chosen, z)
+    a, b = process.basis.forward(z), process.basis.forward(donor)
+    axes = tuple(range(1, a.ndim))
+
+    def at(w):
+        if not spherical:
+            return (1 - w) * a + w * b
+
+        def norm(v):
+            return jnp.sqrt(jnp.where(mask, v * v, 0).sum(axes, keepdims=True))
+
+        inner = jnp.where(mask, a * b, 0).sum(axes, keepdims=True)
+        angle = jnp.arccos(jnp.clip(inner / jnp.maximum(norm(a) * norm(b), 1e-12), -1, 1))
+        apart = jnp.sin(angle) > 1e-4  # else a line does
+        sine = jnp.where(apart, jnp.sin(angle), 1)
+        first = jnp.where(apart, jnp.sin((1 - w) * angle) / sine, 1 - w)
+        second = jnp.where(apart, jnp.sin(w * angle) / sine, w)
+        return first * a + second * b
+
+    mixed = jax.vmap(lambda w: jnp.where(mask, at(w), a))(jnp.asarray(weights, z.dtype))
+    return jax.vmap(process.basis.inverse)(mixed)
+
+
+def traverse(process: Process, z, element: int | tuple[int, ...], values, *, channel: int | None = None) -> jax.Array:
+    """z with one element set to each of the values.
+
+    Args:
+      z: `[batch, *shape]`.
+      element: its number: the frequency index from the lowest up where the basis has one (Sec. 4.4), else row by row;
+        or its position in the grid.
+      values: `[n]`, by custom from -3 to 3 standard deviations.
+      channel: of an image, or None for all of them at once.
+
+    Returns:
+      `[n, batch, *shape]`.
+
+    Raises:
+      ValueError: if there is no such element or channel.
+    """
+    z = _latents(process, z)
+    place = _place(process, element)
+    channels = z.shape[1 + len(place) :]
+    if channel is not None and not (channels and 0 <= channel < channels[0]):
+        raise ValueError(f"channel: {channel} is out of range; there are {channels[0] if channels else 0}")
+    z_bar = process.basis.forward(z)
+    at = (slice(None), *place, *(() if channel is None else (channel,)))
+    return jax.vmap(lambda value: process.basis.inverse(z_bar.at[at].set(value)))(jnp.asarray(values, z.dtype))
+
+
+def resample(process: Process, z, chosen, key, *, count: int = 1) -> jax.Array:
+    """z in the chosen elements, fresh standard normal noise in the others: `[count, batch, *shape]`.
+
+    Raises:
+      ValueError: as `swap`.
+    """
+    z = _latents(process, z)
+    noise = jax.random.normal(key, (count, *z.shape), z.dtype)
+    return jax.vmap(lambda fresh: swap(process, fresh, z, chosen))(noise)
+
+
+def keep(process: Process, z, chosen) -> jax.Array:
+    """z in the chosen elements, zero, the mean of the noise, in the others.
+
+    Raises:
+      ValueError: as `swap`.
+    """
+    return swap(process, jnp.zeros_like(_latents(process, z)), z, chosen)
+
+
+def lowest(process: Process, count: int) -> np.ndarray:
+    """Mask of the `count` elements of the lowest frequencies (of all channels), or generated first without a basis.
+
+    Raises:
+      ValueError: if there are not so many.
+    """
+    index = np.asarray(process.groups.index)
+    if not 0 <= count <= index.size:
+        raise ValueError(f"latent: count must be from 0 to {index.size}, got {count}")
+    rank = process.basis.rank
+    if rank is None or np.shape(rank) != index.shape:
+        rank = np.argsort(np.argsort(index.ravel(), kind="stable")).reshape(index.shape)
+    return np.asarray(rank) < count
+
+
+def _mask(process: Process, chosen, z) -> jax.Array:
+    """The chosen elements as a bool array that broadcasts against z."""
+    if isinstance(chosen, np.ndarray) and chosen.dtype == np.bool_:
+        shape = process.groups.shape
+        if chosen.shape != shape:
+            raise ValueError(f"mask: must be of shape {shape}, that of the groups, got {chosen.shape}")
+        return jnp.asarray(chosen).reshape(shape + (1,) * (z.ndim - 1 - len(shape)))
+    groups = np.isin(np.arange(process.k), check_groups(chosen, process.k))
+    return process.spread(groups, z)
+
+
+def _pair(process: Process, z, donor) -> tuple[jax.Array, jax.Array]:
+    z, donor = _latents(process, z), _latents(process, donor)
+    if z.shape[1:] != donor.shape[1:] or (len(z) != len(donor) and 1 not in (len(z), len(donor))):
         raise ValueError(f"latent: z and donor must be of one shape, got {z.shape} and {donor.shape}")
-    outside = [j for j in groups if not 0 <= j < process.k]
-    if outside:
-        raise ValueError(f"latent: group {outside[0]} is out of range; there are groups 0..{process.k - 1}")
-    taken = jnp.zeros(process.k).at[jnp.asarray(groups, jnp.int32)].set(1.0)
-    return z + process.diagonal(taken, donor - z)
+    batch = (max(len(z), len(donor)), *z.shape[1:])
+    return jnp.broadcast_to(z, batch), jnp.broadcast_to(donor, batch)
+
+
+def _latents(process: Process, z) -> jax.Array:
+    z = jnp.asarray(z, jnp.result_type(float))
+    process.check(z)
+    return z
+
+
+def _place(process: Process, element) -> tuple[int, ...]:
+    """The position of an element in the grid of the groups."""
+    shape, rank = process.groups.shape, process.basis.rank
+    if isinstance(element, Sequence):
+        place = tuple(int(i) for i in element)
+        if len(place) != len(shape) or any(not 0 <= i < n for i, n in zip(place, shape)):
+            raise ValueError(f"element: {place} is no position in a grid of shape {shape}")
+        return place
+    size = int(np.prod(shape if rank is None else np.shape(rank)))
+    if not 0 <= element < size:
+        raise ValueError(f"element: {element} is out of range; there are elements 0..{size - 1}")
+    if rank is None:
+        return tuple(int(i) for i in np.unravel_index(element, shape))
+    return tuple(int(i) for i in np.argwhere(np.asarray(rank) == element)[0])

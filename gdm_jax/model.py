@@ -1,4 +1,4 @@
-"""A trained model, loaded from a workdir: sample, encode, decode."""
+"""A trained model, loaded from a workdir: sample, encode, decode, fill, log_likelihood."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from gdm_jax import build, ode
+from gdm_jax import build, conditional, inversion, latent, likelihood, ode
 from gdm_jax import config as configs
-from gdm_jax.inversion import Inversion, invert
+from gdm_jax.family import Family
+from gdm_jax.inversion import Inversion
+from gdm_jax.likelihood import Likelihood
+from gdm_jax.network import Guided
 from gdm_jax.process import Process
 from gdm_jax.schedule import Schedule
 from gdm_jax.training import checkpoint, parallel, state
@@ -24,9 +27,16 @@ from gdm_jax.training import checkpoint, parallel, state
 class Model:
     """A network with the process it was trained for.
 
+    Where a method takes `label`, it is one class for all or `[n]`, of a model trained with model.classes; without it
+    such a model draws from all classes. `guidance` is that of `gdm_jax.network.Guided`, the config's by default.
+    Arrays come and go as NumPy; `batch` examples are solved at once, spread over this host's devices; `progress` shows
+    a bar; other options are those of `gdm_jax.ode.plan`, the config's `sampling` by default.
+
     Attributes:
       u: the network, (x_t `[batch, *shape]`, alpha `[batch, k]`) -> like x_t, on averaged parameters.
-      process, schedule: how data become noise, and when; schedule is the one to sample with.
+      process: how data become noise.
+      schedule: when; the one to sample with.
+      family: the schedules it was trained on.
       config: of the experiment.
       step: of the checkpoint.
     """
@@ -34,6 +44,7 @@ class Model:
     u: jax.tree_util.Partial
     process: Process
     schedule: Schedule
+    family: Family
     config: configs.Config
     step: int
     _compiled: dict = dataclasses.field(default_factory=dict, repr=False)
@@ -52,49 +63,158 @@ class Model:
         return self.decode(ode.latents(seeds, self.config.data.shape), **options)
 
     def decode(self, z, **options):
-        """Latents -> data, `[n, *shape]` each, as NumPy arrays.
+        """Latents -> data, `[n, *shape]` each.
 
         Args:
           z: standard normal, `[n, *shape]`.
-          batch: examples solved at once; the work is spread over this host's devices.
-          progress: show a bar.
-          **options: of `gdm_jax.ode.solve` (solver, steps, rtol, atol, frames); the config's `sampling` by default.
+          **options: label, guidance, batch, progress, and of `gdm_jax.ode.plan` (solver, steps, rtol, atol, frames).
 
         Returns:
-          x, or with frames > 0 the pair (x, states `[segments * frames, n, *shape]` along the way).
+          x, or with frames > 0 (x, times `[frames]`, states `[frames, n, *shape]` along the way).
         """
-        return self._solve(z, forward=False, **options)
+        return self._solve(self._checked(z, "z"), "generate", self.schedule, forward=False, **options)
 
     def encode(self, x, **options):
         """Data `[n, *shape]` in [-1, 1] -> latents, the mirror of `decode`."""
-        return self._solve(x, forward=True, **options)
+        return self._solve(self._checked(x, "x"), "encode", self.schedule, forward=True, **options)
 
-    def invert(self, x, *, steps=None, batch: int = 64, progress: bool = False, **options) -> Inversion:
-        """Data -> the latents that Euler with `steps` decodes back to them, with residuals; see `inversion.invert`."""
-        steps = steps or self.inverse_steps
+    def fill(self, x, keep: Sequence[int], *, z=None, seeds: Sequence[int] | None = None, **options):
+        """Groups `keep` of x as they are, the others generated given them; see `gdm_jax.conditional`.
+
+        Args:
+          x: `[n, *shape]` in [-1, 1].
+          keep: group numbers; the model must have been trained on an order that begins with them.
+          z: noise like x for the rest; drawn from `seeds`, by default 0, 1, ..., if None.
+          **options: as `decode`.
+
+        Raises:
+          ValueError: naming the groups that can be kept, if these cannot.
+        """
         x = self._checked(x, "x")
-        ode.check_options(self.schedule, solver="euler", steps=steps)
-        run = self._compile(_invert_part, steps=steps, **options)
-        z, residual, converged, calls, _ = self._in_parts(run, x, batch, "invert", progress)
+        schedule, keep = self.given(keep)
+        z = ode.latents(np.arange(len(x)) if seeds is None else seeds, self.config.data.shape) if z is None else z
+        start = np.asarray(latent.swap(self.process, self._checked(z, "z"), x, keep))
+        return self._solve(start, "fill", schedule, forward=False, done=keep, **options)
+
+    def variations(self, seed: int, seeds: Sequence[int], keep: Sequence[int], **options):
+        """Samples that share the groups `keep` of the one from `seed`, the rest from `seeds`; the shared part is
+        computed once.
+        """
+        schedule, keep = self.given(keep)
+        waiting = [j for j in range(self.process.k) if j not in keep]
+        z = self._checked(ode.latents([seed], self.config.data.shape), "z")
+        options.setdefault("progress", False)
+        frames = {name: options.pop(name) for name in ("frames",) if name in options}
+        prefix = self._solve(z, "shared part", schedule, forward=False, waiting=waiting, **options)
+        return self.fill(np.repeat(prefix, len(seeds), axis=0), keep, seeds=seeds, **options, **frames)
+
+    def invert(
+        self, x, *, steps=None, label=None, guidance=None, batch: int = 64, progress: bool = False, **options
+    ) -> Inversion:
+        """Data -> the latents that Euler with `steps` decodes back to them, with residuals; see `inversion.invert`."""
+        grid = inversion.plan(self.schedule, steps or self.inverse_steps)
+        run = self._compile(_invert_part, **options)
+        part = self._labelled({"x": self._checked(x, "x")}, label)
+        shared = self.u, grid, self._guidance(label, guidance)
+        z, residual, converged, calls, _ = self._in_parts(run, shared, part, batch, "invert", progress)
         return Inversion(z, residual, converged, calls)
+
+    def log_likelihood(
+        self,
+        x,
+        *,
+        probes: int = 0,
+        draws: int = 0,
+        seed: int = 0,
+        label=None,
+        guidance=None,
+        batch: int = 64,
+        progress: bool = False,
+        **options,
+    ) -> Likelihood:
+        """log p(x) of data `[n, *shape]` in [-1, 1], in nats; see `gdm_jax.likelihood`.
+
+        Args:
+          x: data; of whole grey levels if `draws` > 0.
+          probes: random signs a trace, 0 for exact traces.
+          draws: dequantise this many times, over a level of config.data.levels, and average; 0 takes x as it is.
+          seed: of signs and noise; an example's depend on its place in x.
+
+        Returns:
+          A `Likelihood`; with two or more draws its `error` is the standard error of the mean over them, and z is that
+          of the last.
+        """
+        x = self._checked(x, "x")
+        options = {**build.solver_options(self.config.sampling), **options}
+        path, options = ode.plan(self.schedule, forward=True, **options)
+        widest = likelihood.widest(self.process, path, x)
+        run = self._compile(_likelihood_part, probes=probes, widest=widest, **options)
+        shared = self.u, path, self._guidance(label, guidance)
+        found = []
+        for draw in range(max(draws, 1)):
+            of_draw = jax.random.fold_in(jax.random.key(seed), draw)
+            keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(of_draw, np.arange(len(x)))
+            of_noise, of_signs = jax.vmap(jax.random.split, out_axes=1)(keys)
+            noisy = np.asarray(likelihood.dequantise(x, of_noise, self.config.data.levels)) if draws else x
+            part = self._labelled({"x": noisy, "key": np.asarray(jax.random.key_data(of_signs))}, label)
+            *values, failed, _ = self._in_parts(run, shared, part, batch, "likelihood", progress)
+            ode.check_solved(failed, options["solver"], options["max_steps"])
+            found.append(Likelihood(*values))
+        if len(found) == 1:
+            return found[0]
+        totals = np.stack([one.total for one in found])
+        error = totals.std(0, ddof=1) / len(found) ** 0.5
+        return Likelihood(totals.mean(0), np.mean([one.groups for one in found], axis=0), error, found[-1].z)
+
+    def given(self, keep: Sequence[int]) -> tuple[Schedule, list[int]]:
+        """The schedule to go on with from the groups `keep`, and these as a list.
+
+        Raises:
+          ValueError: if no order that the model was trained on begins with exactly these groups.
+        """
+        try:
+            return self.schedule, conditional.check_keep(self.schedule, keep)
+        except ValueError:
+            if not 0 < len(set(keep)) < self.process.k or not set(keep) <= set(range(self.process.k)):
+                raise
+        return self.family.given(keep), sorted(set(keep))
+
+    def under(self, **changes) -> Model:
+        """The same model with other fields of config.sampling (order, overlap, boundaries, steps, ...); what was
+        compiled is kept.
+
+        Raises:
+          ValueError: if a field is unknown or mistyped, or the model was not trained on such a path.
+        """
+        config = _changed(self.config, changes)
+        return dataclasses.replace(self, config=config, schedule=build.schedule(config, self.process.k))
 
     @property
     def inverse_steps(self):
         """Steps of the Euler grid that `invert` undoes by default: those of the config, or 64 if it adapts."""
         return build.solver_options(self.config.sampling)["steps"] or max(64, self.process.k)
 
-    def _solve(self, x, *, forward: bool, batch: int = 256, progress: bool = False, **options):
-        x = self._checked(x, "x" if forward else "z")
-        options = {**build.solver_options(self.config.sampling), **options}
-        ode.check_options(self.schedule, **options)
-        run = self._compile(_solve_part, forward=forward, **options)
-        end, failed, along = self._in_parts(run, x, batch, "encode" if forward else "generate", progress)
-        ode.check_solved(failed, **{name: options[name] for name in ("solver", "max_steps") if name in options})
+    def _solve(
+        self,
+        x: np.ndarray,
+        what: str,
+        schedule: Schedule,
+        *,
+        label=None,
+        guidance=None,
+        batch: int = 256,
+        progress: bool = False,
+        **options,
+    ):
+        path, options = ode.plan(schedule, **{**build.solver_options(self.config.sampling), **options})
+        run = self._compile(_solve_part, **options)
+        shared = self.u, path, self._guidance(label, guidance)
+        end, failed, along = self._in_parts(run, shared, self._labelled({"x": x}, label), batch, what, progress)
+        ode.check_solved(failed, options["solver"], options["max_steps"])
         if along is None:
             return end
-        t = ode.frame_times(self.schedule, options["frames"], forward).ravel()
-        start = 0.0 if forward else 1.0
-        return end, np.array([start, *t]), np.concatenate([x[None], along])
+        times = path.frame_times(options["frames"]).ravel()
+        return end, np.array([path.t_start[0], *times]), np.concatenate([x[None], along])
 
     def _checked(self, x, name: str) -> np.ndarray:
         expected = self.config.data.shape
@@ -102,25 +222,47 @@ class Model:
             raise ValueError(f"{name}: must be [n, {', '.join(map(str, expected))}] with n >= 1, got {np.shape(x)}")
         return np.asarray(ode.check_state(self.process, self.schedule, x, name))
 
+    def _labelled(self, part: dict, label) -> dict:
+        """The arrays of a batch together with its labels."""
+        if label is None:
+            return part
+        classes, count = self.config.model.classes, len(part["x"])
+        label = np.asarray(label)
+        if not classes:
+            raise ValueError("label: this model was trained without labels; train one with model.classes > 0")
+        if label.shape not in ((), (1,), (count,)) or not np.issubdtype(label.dtype, np.integer):
+            raise ValueError(f"label: must be a whole number, or one for each of {count} examples, got {label!r}")
+        if (label < -1).any() or (label >= classes).any():
+            raise ValueError(f"label: must be from 0 to {classes - 1}, or -1 for none, got {label.tolist()}")
+        return {**part, "label": np.broadcast_to(label, (count,)).astype(np.int32)}
+
+    def _guidance(self, label, guidance):
+        if label is None and guidance is not None:
+            raise ValueError("guidance: needs a label to guide towards")
+        guidance = self.config.sampling.guidance if guidance is None else guidance
+        if not guidance >= 0:
+            raise ValueError(f"guidance: must not be negative, got {guidance}")
+        return None if label is None or guidance == 1 else jnp.float32(guidance)
+
     def _compile(self, function, **options):
         key = (function, *sorted((name, repr(value)) for name, value in options.items()))
         if key not in self._compiled:
-            run = functools.partial(function, self.process, self.schedule, options)
-            self._compiled[key] = parallel.over_examples(run)
+            self._compiled[key] = parallel.over_examples(functools.partial(function, self.process, options))
         return self._compiled[key]
 
-    def _in_parts(self, run, x, batch: int, what: str, progress: bool):
-        """run(u, part) on parts of one length, so that it compiles once; the outputs joined."""
+    def _in_parts(self, run, shared, arrays: dict, batch: int, what: str, progress: bool):
+        """run(shared, part) on parts of one length, so that it compiles once; the outputs joined."""
         if batch < 1:
             raise ValueError(f"batch: must be at least 1, got {batch}")
+        total = len(arrays["x"])
         devices = jax.local_device_count()
-        batch = -(-min(batch, len(x)) // devices) * devices
+        batch = -(-min(batch, total) // devices) * devices
         outputs = []
-        with tqdm(total=len(x), unit=" images", desc=what, disable=not progress) as bar:
-            for start in range(0, len(x), batch):
-                part = x[start : start + batch]
-                count = len(part)
-                *ends, along = run(self.u, part[np.minimum(np.arange(batch), count - 1)])
+        with tqdm(total=total, unit=" images", desc=what, disable=not progress) as bar:
+            for start in range(0, total, batch):
+                chosen = np.minimum(np.arange(start, start + batch), total - 1)  # the last example fills up
+                count = min(batch, total - start)
+                *ends, along = run(shared, {name: array[chosen] for name, array in arrays.items()})
                 along = None if along is None else np.asarray(along)[:, :count]
                 outputs.append((*(np.asarray(end)[:count] for end in ends), along))
                 bar.update(count)
@@ -128,15 +270,28 @@ class Model:
         return *map(np.concatenate, ends), None if along[0] is None else np.concatenate(along, axis=1)
 
 
-def _solve_part(process, schedule, options, u, x):
-    solution = ode.solve(u, process, schedule, x, throw=False, **options)
-    along = None if solution.frames is None else solution.frames.reshape(-1, *x.shape)
+def _told(u, part, guidance):
+    return Guided(u, part["label"], guidance) if "label" in part else u
+
+
+def _solve_part(process, options, shared, part):
+    u, path, guidance = shared
+    solution = ode.follow(_told(u, part, guidance), process, path, part["x"], **options)
+    along = None if solution.frames is None else solution.frames.reshape(-1, *part["x"].shape)
     return solution.x, solution.failed, along
 
 
-def _invert_part(process, schedule, options, u, x):
-    found = invert(u, process, schedule, x, **options)
-    return found.z, found.residual, found.converged, jnp.broadcast_to(found.calls, len(x)), None
+def _invert_part(process, options, shared, part):
+    u, grid, guidance = shared
+    found = inversion.undo(_told(u, part, guidance), process, grid, part["x"], **options)
+    return found.z, found.residual, found.converged, jnp.broadcast_to(found.calls, len(part["x"])), None
+
+
+def _likelihood_part(process, options, shared, part):
+    u, path, guidance = shared
+    keys = jax.random.wrap_key_data(part["key"])
+    found, failed = likelihood.follow(_told(u, part, guidance), process, path, part["x"], keys, **options)
+    return *found, failed, None
 
 
 def load(workdir, *, step: int | None = None, **changes) -> Model:
@@ -152,14 +307,20 @@ def load(workdir, *, step: int | None = None, **changes) -> Model:
         architecture (differing paths named).
     """
     workdir = pathlib.Path(workdir)
-    config = checkpoint.load_config(workdir)
-    if isinstance(changes.get("steps"), int):
-        changes["steps"] = (changes["steps"],)
-    values = dataclasses.asdict(config)
-    config = configs.from_dict({**values, "sampling": {**values["sampling"], **changes}})
+    config = _changed(checkpoint.load_config(workdir), changes)
     process = build.process(config)
     net = build.network(config, process)
     template = jax.eval_shape(functools.partial(state.create, config, net, process.k)).ema
     params, step = checkpoint.Checkpoints(workdir, create=False).restore_ema(template, step)
-    schedule = build.schedule(config, process.k, config.sampling.boundaries)
-    return Model(jax.tree_util.Partial(net.apply, params), process, schedule, config, step)
+    family, schedule = build.family(config, process.k), build.schedule(config, process.k)
+    return Model(jax.tree_util.Partial(net.apply, params), process, schedule, family, config, step)
+
+
+def _changed(config: configs.Config, changes: dict) -> configs.Config:
+    """config with other fields of its sampling; a number stands for a tuple of one."""
+    changes = {
+        name: (value,) if name in ("steps", "overlap") and np.ndim(value) == 0 else value
+        for name, value in changes.items()
+    }
+    values = dataclasses.asdict(config)
+    return configs.from_dict({**values, "sampling": {**values["sampling"], **changes}})

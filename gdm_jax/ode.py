@@ -5,15 +5,16 @@
 The driver is the path alpha itself: a step from t to t' is given the increment alpha(t') - alpha(t), so the slope A'(t)
 and its jumps appear nowhere. Encoding runs t: 0 -> 1, generation t: 1 -> 0.
 
-The interval ends of all groups cut [0, 1] into segments, within each of which alpha moves along a straight line. The
-solver scans over the segments, one diffrax solve each, so that every step ends on a boundary, adaptive solvers see a
-smooth equation, and one compilation serves any k. The state is x_bar = U^T x: an element whose alpha stands still is
-carried bit for bit, and the error of an adaptive step is judged by the moving elements alone.
+The solver scans over the straight pieces of the path, one diffrax solve each, so that every step ends on a boundary,
+adaptive solvers see a smooth equation, and one compilation serves any k. The state is x_bar = U^T x: an element whose
+alpha stands still is carried bit for bit, and the error of an adaptive step is judged by the moving elements alone.
+
+`walk` is the solver itself, of any field along a path; `Flow` is the field above. `gdm_jax.likelihood` walks another.
 """
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import diffrax
@@ -22,11 +23,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gdm_jax.network import Network, apply, as_pytree
+from gdm_jax import network
+from gdm_jax import path as paths
+from gdm_jax.network import Network
+from gdm_jax.path import Path
 from gdm_jax.process import Process
 from gdm_jax.schedule import Schedule
 
-STEPS_A_SEGMENT = 10  # among which an adaptive solver shares out the tolerance of a segment
+STEPS_A_PIECE = 10  # among which an adaptive solver shares out the tolerance of a piece of the path
 
 SOLVERS = {
     "euler": diffrax.Euler,
@@ -59,32 +63,16 @@ class _RK4(diffrax.AbstractERK):
         return 3
 
 
-class Segments(NamedTuple):
-    """Pieces of the path in order of time, alpha linear on each.
-
-    Attributes:
-      alpha_start, alpha_end: `[segments, k]`, alpha at the piece's ends, earlier in t first.
-      visible: `[segments, k]`, 1 for groups whose generation has begun once generation is within the piece.
-      t_start, t_end: `[segments]`.
-    """
-
-    alpha_start: Any
-    alpha_end: Any
-    visible: Any
-    t_start: Any
-    t_end: Any
-
-
 class Solution(NamedTuple):
     """What `solve` returns.
 
     Attributes:
       x: `[batch, *shape]`, the state at the end.
       x_bar: the same in the basis, U^T x before it was rotated back: here what never moved is equal to the last bit.
-      t: `[segments, frames]` times of the frames, in the order they were passed; empty without frames.
-      frames: `[segments, frames, batch, *shape]`, x_t at those times, or None.
-      steps: int32 `[segments]` (`[batch, segments]` for adaptive solvers), steps taken in each segment.
-      failed: bool `[batch]`, the solver stopped before the end of a segment: do not use this x.
+      t: `[pieces, frames]` times of the frames, in the order they were passed; empty without frames.
+      frames: `[pieces, frames, batch, *shape]`, x_t at those times, or None.
+      steps: int32 `[pieces]` (`[batch, pieces]` for adaptive solvers), steps taken in each piece of the path.
+      failed: bool `[batch]`, the solver stopped before the end of a piece: do not use this x.
     """
 
     x: jax.Array
@@ -102,7 +90,7 @@ def generate(u: Network, process: Process, schedule: Schedule, z, **options) -> 
       u: the network, `(x_t [batch, *shape], alpha [batch, k]) -> [batch, *shape]`.
       process, schedule: how data become noise, and when; any intervals u was trained on or generalises to.
       z: `[batch, *shape]`, standard normal.
-      **options: of `solve` (solver, steps, rtol, atol, frames, adjoint, max_steps, progress_meter).
+      **options: of `solve` (solver, steps, rtol, atol, frames, done, waiting, adjoint, max_steps, progress_meter).
 
     Returns:
       x `[batch, *shape]`; with frames > 0, the pair (x, Solution).
@@ -139,84 +127,111 @@ def solve(
     x,
     *,
     forward: bool,
+    done: Sequence[int] = (),
+    waiting: Sequence[int] = (),
+    throw: bool = True,
+    **options,
+) -> Solution:
+    """Integrate the groupwise ODE over the schedule.
+
+    Args:
+      u, process, schedule: as `generate`.
+      x: `[batch, *shape]`, the state at t = 0 if forward, else at t = 1.
+      forward: encode (t: 0 -> 1) rather than generate.
+      done: groups held as they are in x, as data: alpha = 1 throughout. u must know such alpha; see `conditional`.
+      waiting: groups held as they are in x, as noise: alpha = 0 throughout.
+      throw: raise where the solver fails; False leaves it to the caller to look at `failed`.
+      **options: of `plan` (solver, steps, rtol, atol, frames, adjoint, max_steps, progress_meter).
+
+    Raises:
+      ValueError: unknown solver, fewer steps than pieces, steps per group that do not fit, shapes that do not match,
+        NaN or infinity in x.
+      RuntimeError: while running, if an adaptive solve needs more than max_steps or an implicit one does not converge.
+    """
+    x = check_state(process, schedule, x, "x" if forward else "z")
+    path, options = plan(schedule, forward=forward, done=done, waiting=waiting, **options)
+    solution = follow(u, process, path, x, **options)
+    if throw and isinstance(solution.failed, jax.core.Tracer):
+        message = "ode: the solver failed; call it outside jit to learn where"
+        solution = solution._replace(x=eqx.error_if(solution.x, solution.failed.any(), message))
+    elif throw:
+        check_solved(solution.failed, options["solver"], options["max_steps"])
+    return solution._replace(t=path.frame_times(options["frames"]))
+
+
+def plan(
+    schedule: Schedule,
+    *,
+    forward: bool,
+    done: Sequence[int] = (),
+    waiting: Sequence[int] = (),
     solver: str | diffrax.AbstractSolver = "heun",
-    steps: int | tuple[int, ...] | None = None,
+    steps: int | Sequence[int] | None = None,
     rtol: float = 1e-5,
     atol: float = 1e-5,
     frames: int = 0,
     adjoint: diffrax.AbstractAdjoint | None = None,
     max_steps: int = 4096,
     progress_meter: diffrax.AbstractProgressMeter | None = None,
-    throw: bool = True,
-) -> Solution:
-    """Integrate the groupwise ODE over the whole schedule.
+) -> tuple[Path, dict]:
+    """The path to walk, arrays that may be traced, and the options of `walk`, which are static.
 
     Args:
-      u, process, schedule: as `generate`.
-      x: `[batch, *shape]`, the state at t = 0 if forward, else at t = 1.
-      forward: encode (t: 0 -> 1) rather than generate.
+      schedule, forward, done, waiting: as `solve`.
       solver: a name of SOLVERS or any diffrax solver.
-      steps: a fixed grid: the total number of steps, shared out by the length of the segments, or one number per
-        group, N_j, where one group moves at a time. None adapts the step to rtol and atol, for each example by itself.
-      rtol, atol: of adaptive steps: the error that a segment may add to any moving element, rtol |x| + atol, is shared
-        out among about ten steps. Later segments magnify it, steep networks a hundredfold.
-      frames: also return the states at this many equal spacings within every segment.
+      steps: a fixed grid: the total number of steps over the whole schedule, shared out by the length of its pieces,
+        or one number per group, N_j, where one group moves at a time. None adapts the step to rtol and atol, for each
+        example by itself.
+      rtol, atol: of adaptive steps: the error that a piece may add to any moving element, rtol |x| + atol, is shared
+        out among about ten steps. Later pieces magnify it, steep networks a hundredfold.
+      frames: also return the states at this many equal spacings within every piece.
       adjoint: how to differentiate: RecursiveCheckpointAdjoint() unless given, DirectAdjoint(), ForwardMode().
-      max_steps: most adaptive steps within a segment.
-      progress_meter: e.g. diffrax.TqdmProgressMeter(), restarted for each segment.
-      throw: raise where the solver fails; False leaves it to the caller to look at `failed`.
+      max_steps: most adaptive steps within a piece.
+      progress_meter: e.g. diffrax.TqdmProgressMeter(), restarted for each piece.
 
     Raises:
-      ValueError: unknown solver, fewer steps than segments, steps per group that do not fit, shapes that do not match,
-        NaN or infinity in x.
-      RuntimeError: while running, if an adaptive solve needs more than max_steps or an implicit one does not converge.
+      ValueError: as `solve`.
     """
-    x = check_state(process, schedule, x, "x" if forward else "z")
-    solver, pieces, counts = check_options(schedule, solver=solver, steps=steps, rtol=rtol, atol=atol)
-    adaptive = counts is None
-    if not forward:
-        pieces = Segments(*(leaf[::-1] for leaf in pieces))
-        pieces = pieces._replace(alpha_start=pieces.alpha_end, alpha_end=pieces.alpha_start)
-        counts = None if adaptive else counts[::-1]
-    run = functools.partial(
-        _solve_adaptive if adaptive else _solve_fixed,
-        as_pytree(u),
-        process,
-        pieces,
-        solver=solver,
-        frames=frames,
-        adjoint=adjoint or diffrax.RecursiveCheckpointAdjoint(),
-        progress_meter=progress_meter or diffrax.NoProgressMeter(),
-    )
-    if adaptive:
-        x_bar, states, taken, failed = run(x, tolerances=(rtol, atol), max_steps=max_steps)
-    else:
-        x_bar, states, taken, failed = run(x, counts=jnp.asarray(counts), max_steps=int(max(counts)))
-    if throw and isinstance(failed, jax.core.Tracer):
-        x_bar = eqx.error_if(x_bar, failed.any(), "ode: the solver failed; call it outside jit to learn where")
-    elif throw:
-        check_solved(failed, solver, max_steps)
-    t = frame_times(schedule, frames, forward)
-    return Solution(process.basis.inverse(x_bar), x_bar, t, states, taken, failed)
+    if isinstance(solver, str):
+        if solver not in SOLVERS:
+            raise ValueError(f"ode: solver must be one of {', '.join(SOLVERS)}, got {solver!r}")
+        solver = SOLVERS[solver]()
+    if steps is None and not isinstance(solver, diffrax.AbstractAdaptiveSolver):
+        raise ValueError(f"ode: {type(solver).__name__} cannot adapt its steps; pass steps=N")
+    if not (rtol >= 0 and atol >= 0 and rtol + atol > 0):
+        raise ValueError(f"ode: rtol and atol must not be negative nor both 0, got {rtol} and {atol}")
+    path = paths.of(schedule, steps=steps, forward=forward, done=done, waiting=waiting)
+    return path, {
+        "solver": solver,
+        "tolerances": (rtol, atol),
+        "frames": frames,
+        "adjoint": adjoint or diffrax.RecursiveCheckpointAdjoint(),
+        "max_steps": max_steps if steps is None else int(max(path.steps, default=1)),
+        "progress_meter": progress_meter or diffrax.NoProgressMeter(),
+    }
+
+
+def follow(u: Network, process: Process, path: Path, x, **options) -> Solution:
+    """`solve` along a path and with options of `plan`, without checks; traced x and path are welcome. t is empty."""
+    return _follow(network.as_pytree(u), process, path, x, **options)
+
+
+@eqx.filter_jit
+def _follow(u, process, path, x, **options):
+    x_bar, states, taken, failed = walk(Flow(u, process), path, process.basis.forward(x), **options)
+    frames = None if states is None else jax.vmap(jax.vmap(process.basis.inverse))(states)
+    return Solution(process.basis.inverse(x_bar), x_bar, np.zeros(0), frames, taken, failed)
 
 
 def check_solved(failed, solver, max_steps: int = 4096) -> None:
     """Raises RuntimeError naming the examples that a solver did not finish, from `Solution.failed`."""
     examples = np.flatnonzero(np.asarray(failed))
     if len(examples):
-        name = solver if isinstance(solver, str) else type(solver).__name__
         shown = ", ".join(map(str, examples[:8])) + (", ..." if len(examples) > 8 else "")
         raise RuntimeError(
-            f"ode: {name} did not finish example(s) {shown}: it needs more than max_steps={max_steps} steps in a "
-            "segment, or cannot solve an implicit one; loosen rtol and atol, or take more steps"
+            f"ode: {type(solver).__name__} did not finish example(s) {shown}: it needs more than max_steps={max_steps} "
+            "steps in a segment, or cannot solve an implicit one; loosen rtol and atol, or take more steps"
         )
-
-
-def frame_times(schedule: Schedule, frames: int, forward: bool) -> np.ndarray:
-    """Times `[segments, frames]` of the frames of `solve`, in the order they are passed."""
-    pieces = segments(schedule)
-    start, end = (pieces.t_start, pieces.t_end) if forward else (pieces.t_end[::-1], pieces.t_start[::-1])
-    return start[:, None] + np.linspace(0, 1, frames + 1)[1:] * (end - start)[:, None]
 
 
 def check_state(process: Process, schedule: Schedule, x, name: str) -> jax.Array:
@@ -230,159 +245,133 @@ def check_state(process: Process, schedule: Schedule, x, name: str) -> jax.Array
     return x
 
 
-def check_options(schedule: Schedule, *, solver, steps, rtol=1e-5, atol=1e-5, **_):
-    """The diffrax solver, the segments, and the steps of each (None to adapt); raises ValueError as `solve`."""
-    if isinstance(solver, str):
-        if solver not in SOLVERS:
-            raise ValueError(f"ode: solver must be one of {', '.join(SOLVERS)}, got {solver!r}")
-        solver = SOLVERS[solver]()
-    if steps is None and not isinstance(solver, diffrax.AbstractAdaptiveSolver):
-        raise ValueError(f"ode: {type(solver).__name__} cannot adapt its steps; pass steps=N")
-    if not (rtol >= 0 and atol >= 0 and rtol + atol > 0):
-        raise ValueError(f"ode: rtol and atol must not be negative nor both 0, got {rtol} and {atol}")
-    pieces = segments(schedule)
-    return solver, pieces, None if steps is None else share_steps(steps, schedule, pieces)
+class Flow(eqx.Module):
+    """The field of the groupwise ODE; the state is x_bar `[batch, *shape]`.
 
+    A field offers what `walk` asks of it, each of whole batches:
 
-def segments(schedule: Schedule) -> Segments:
-    """Cut the schedule at every interval end, leaving out the pauses in which nothing moves.
-
-    Raises:
-      ValueError: for a schedule per example, or one that is traced.
-    """
-    if isinstance(schedule.t_start, jax.core.Tracer):
-        raise ValueError("ode: the schedule must be concrete; close over it instead of passing it through jax.jit")
-    start, end = np.asarray(schedule.t_start), np.asarray(schedule.t_end)
-    if start.ndim != 1:
-        raise ValueError(f"ode: expected one schedule for the batch, [k], got intervals of shape {start.shape}")
-    edges = np.unique(np.concatenate([start, end]))
-    low, high = edges[:-1, None], edges[1:, None]
-
-    def alpha(t):
-        return np.clip((end - t) / (end - start), 0, 1, dtype=np.float32)
-
-    moves = ((start < high) & (end > low)).any(1)
-    pieces = Segments(alpha(low), alpha(high), (end > low).astype(np.float32), low[:, 0], high[:, 0])
-    return Segments(*(leaf[moves] for leaf in pieces))
-
-
-def share_steps(steps, schedule: Schedule, pieces: Segments) -> np.ndarray:
-    """Steps of each segment: a total shared out in proportion to length, at least one each, or one number per group.
-
-    Raises:
-      ValueError: if there are fewer steps than segments, or numbers per group where groups overlap.
-    """
-    count = len(pieces.t_start)
-    if not np.issubdtype(np.asarray(steps).dtype, np.integer):
-        raise ValueError(f"ode: steps must be whole numbers, a total or one a group, got {steps!r}")
-    if np.ndim(steps) == 0:
-        if steps < count:
-            raise ValueError(f"ode: steps must be at least one per segment, {count} here, got {steps}")
-        length = pieces.t_end - pieces.t_start
-        ideal = int(steps) * length / length.sum()
-        shares = np.maximum(np.floor(ideal + 1e-4), 1).astype(np.int32)
-        while shares.sum() != steps:  # round where it costs least
-            change = int(np.sign(steps - shares.sum()))
-            shares[np.argmax(np.where(shares + change >= 1, change * (ideal - shares), -np.inf))] += change
-        return shares
-    steps = np.asarray(steps, np.int32)
-    moving = pieces.alpha_start != pieces.alpha_end
-    if (moving.sum(1) > 1).any() or count != schedule.k:
-        raise ValueError("ode: steps per group need groups that move one at a time; pass a total instead")
-    if steps.shape != (schedule.k,) or (steps < 1).any():
-        raise ValueError(f"ode: steps must be a total or {schedule.k} positive numbers, one per group, got {steps}")
-    return steps[moving.argmax(1)]
-
-
-@eqx.filter_jit
-def _solve_fixed(u, process, pieces, x, *, counts, max_steps, **options):
-    """A grid of counts[n] equal steps in segment n, the same for the whole batch."""
-
-    def controller(moving):
-        return diffrax.ConstantStepSize()
-
-    return _scan(u, process, pieces, x, 1 / counts.astype(x.dtype), controller, max_steps=max_steps, **options)
-
-
-@eqx.filter_jit
-def _solve_adaptive(u, process, pieces, x, *, tolerances, max_steps, **options):
-    """Steps adapted for each example by itself, so that none depends on the batch it is in."""
-    rtol, atol = tolerances
-
-    def controller(moving):
-        norm = jax.tree_util.Partial(_largest_of, moving)
-        return diffrax.PIDController(rtol=rtol / STEPS_A_SEGMENT, atol=atol / STEPS_A_SEGMENT, norm=norm)
-
-    def one(x):
-        dt0 = None  # diffrax chooses, at the start of each segment
-        end, states, taken, failed = _scan(u, process, pieces, x[None], dt0, controller, max_steps=max_steps, **options)
-        return end[0], None if states is None else states[:, :, 0], taken, failed[0]
-
-    end, states, taken, failed = jax.vmap(one)(x)
-    return end, None if states is None else jnp.moveaxis(states, 0, 2), taken, failed
-
-
-def _scan(u, process, pieces, x, dt0, controller, *, solver, frames, max_steps, **options):
-    # The end is saved as it is, the frames before it are interpolated.
-    save = diffrax.SaveAt(ts=jnp.linspace(0, 1, frames + 1)[1:-1], t1=True) if frames > 1 else diffrax.SaveAt(t1=True)
-    basis = process.basis
-
-    def segment(x_bar, piece):
-        piece, dt0 = piece
-        step = piece.alpha_end - piece.alpha_start
-        solution = diffrax.diffeqsolve(
-            _GroupwiseTerm(u, process, piece.alpha_start, step, piece.visible),
-            solver,
-            t0=0.0,
-            t1=1.0,
-            dt0=dt0,
-            y0=x_bar,
-            saveat=save,
-            stepsize_controller=controller(process.spread(jnp.abs(step) > 0, x_bar)),
-            max_steps=max_steps,
-            throw=False,
-            **options,
-        )
-        states = jax.vmap(basis.inverse)(solution.ys) if frames else None
-        failed = solution.result != diffrax.RESULTS.successful
-        return solution.ys[-1], (states, solution.stats["num_steps"], failed)
-
-    x_bar, (states, taken, failed) = jax.lax.scan(segment, basis.forward(x), (pieces, dt0))
-    return x_bar, states, taken, jnp.broadcast_to(failed.any(), len(x))
-
-
-class _GroupwiseTerm(diffrax.AbstractTerm):
-    """vf = U^T u(U x_bar, alpha), control = the increment of alpha_g, prod = their elementwise product.
-
-    Time runs over [0, 1] within the segment, along which alpha = alpha_start + time * step.
+    direction(y, alpha, piece)   what is multiplied with the increments of alpha, at alpha `[k]` within the piece
+    product(direction, d_alpha)  the increment of y
+    size(y, moves)               of an error in y, a number, by which adaptive steps are judged; moves is bool `[k]`
+    examples, with_examples      its arrays that hold one entry an example, or None, and itself with others instead
     """
 
     u: Any
     process: Process
-    alpha_start: jax.Array
-    step: jax.Array
-    visible: jax.Array
 
-    def vf(self, t, y, args):
-        return direction(self.u, self.process, y, self.alpha_start + t * self.step, self.visible)
+    def direction(self, x_bar, alpha, piece):
+        return direction(self.u, self.process, x_bar, alpha, piece.visible)
 
-    def contr(self, t0, t1, **kwargs):
-        return (t1 - t0) * self.step
+    def product(self, direction, d_alpha):
+        return self.process.spread(d_alpha, direction) * direction
 
-    def prod(self, vf, control):
-        return self.process.spread(control, vf) * vf
+    def size(self, x_bar, moves):
+        return jnp.max(jnp.where(self.process.spread(moves, x_bar), jnp.abs(x_bar), 0))
+
+    @property
+    def examples(self):
+        return network.examples(self.u)
+
+    def with_examples(self, examples) -> Flow:
+        return Flow(network.with_examples(self.u, examples), self.process)
 
 
 def direction(u: Network, process: Process, x_bar, alpha, visible) -> jax.Array:
     """U^T u(U x_bar, alpha), of which the ODE takes d alpha_g: x_bar `[batch, *shape]`, alpha and visible `[k]`."""
     seen = x_bar * process.spread(visible, x_bar) if process.strict else x_bar
     alpha = jnp.broadcast_to(alpha, (len(x_bar), process.k))
-    return process.basis.forward(apply(u, process.basis.inverse(seen), alpha).astype(x_bar.dtype))
+    return process.basis.forward(network.apply(u, process.basis.inverse(seen), alpha).astype(x_bar.dtype))
 
 
-def _largest_of(moving, y):
-    """The largest magnitude among the moving elements."""
-    return jnp.max(jnp.where(moving, jnp.abs(y), 0))
+@eqx.filter_jit
+def walk(field, path: Path, y, *, tolerances, **options):
+    """Solve dy = field d alpha along a path.
+
+    Args:
+      field: a `Flow` or the like.
+      path, **options: of `plan`.
+      y: a pytree of `[batch, ...]`.
+
+    Returns:
+      y at the end, frames of it `[pieces, frames, batch, ...]` or None, steps taken `[pieces]` (adaptive: `[batch,
+      pieces]`), and failed, bool `[batch]`.
+    """
+    if path.steps is not None:  # equal steps within a piece, the same for the whole batch
+        dt0 = 1 / path.steps.astype(jnp.result_type(float))
+        return _scan(field, path, y, dt0, lambda size: diffrax.ConstantStepSize(), **options)
+
+    rtol, atol = (tolerance / STEPS_A_PIECE for tolerance in tolerances)
+
+    def one(examples, y):
+        """Of a batch of one: each example adapts its own steps, so that none depends on the batch it is in."""
+        end, states, taken, failed = _scan(
+            field.with_examples(examples),
+            path,
+            y,
+            None,  # diffrax chooses the first step of each piece
+            lambda size: diffrax.PIDController(rtol=rtol, atol=atol, norm=size),
+            **options,
+        )
+        return end, states, taken, failed[0]
+
+    alone = jax.tree.map(lambda leaf: leaf[:, None], (field.examples, y))
+    end, states, taken, failed = jax.vmap(one, out_axes=(0, 2, 0, 0))(*alone)
+    join = jax.tree.map(lambda leaf: leaf[:, 0], end), jax.tree.map(lambda leaf: leaf[:, :, :, 0], states)
+    return *join, taken, failed
+
+
+def _scan(field, path, y, dt0, controller, *, solver, frames, max_steps, **options):
+    # The end is saved as it is, the frames before it are interpolated.
+    save = diffrax.SaveAt(ts=jnp.linspace(0, 1, frames + 1)[1:-1], t1=True) if frames > 1 else diffrax.SaveAt(t1=True)
+
+    def walk_piece(y, row):
+        piece, dt0 = row
+        solution = diffrax.diffeqsolve(
+            _GroupwiseTerm(field, piece),
+            solver,
+            t0=0.0,
+            t1=1.0,
+            dt0=dt0,
+            y0=y,
+            saveat=save,
+            stepsize_controller=controller(jax.tree_util.Partial(_size, field, piece.moving)),
+            max_steps=max_steps,
+            throw=False,
+            **options,
+        )
+        failed = solution.result != diffrax.RESULTS.successful
+        end = jax.tree.map(lambda leaf: leaf[-1], solution.ys)
+        return end, (solution.ys if frames else None, solution.stats["num_steps"], failed)
+
+    y, (states, taken, failed) = jax.lax.scan(walk_piece, y, (path, dt0))
+    return y, states, taken, jnp.broadcast_to(failed.any(), len(jax.tree.leaves(y)[0]))
+
+
+class _GroupwiseTerm(diffrax.AbstractTerm):
+    """A field as diffrax takes it: the control of a step is the increment of alpha over it.
+
+    Time runs over [0, 1] within the piece, along which alpha moves evenly from its start to its end.
+    """
+
+    field: Any
+    piece: Path
+
+    @property
+    def _whole(self):
+        return self.piece.alpha_end - self.piece.alpha_start
+
+    def vf(self, t, y, args):
+        return self.field.direction(y, self.piece.alpha_start + t * self._whole, self.piece)
+
+    def contr(self, t0, t1, **kwargs):
+        return (t1 - t0) * self._whole
+
+    def prod(self, vf, control):
+        return self.field.product(vf, control)
+
+
+def _size(field, moves, y):
+    return field.size(y, moves)
 
 
 def _brief(solution: Solution):

@@ -63,15 +63,23 @@ class Schedule:
           ValueError: if a concrete order is not a permutation.
         """
         place = jnp.argsort(jnp.asarray(order), axis=-1)
-        if (
-            not isinstance(place, jax.core.Tracer)
-            and (jnp.sort(jnp.asarray(order), axis=-1) != jnp.arange(self.k)).any()
-        ):
+        if not isinstance(place, jax.core.Tracer) and (np.sort(order, axis=-1) != np.arange(self.k)).any():
             raise ValueError(f"schedule: order must hold permutations of 0..{self.k - 1}")
         shape = jnp.broadcast_shapes(place.shape, self.t_start.shape)
         place = jnp.broadcast_to(place, shape)
         start, end = (jnp.broadcast_to(leaf, shape) for leaf in (self.t_start, self.t_end))
         return Schedule(jnp.take_along_axis(start, place, axis=-1), jnp.take_along_axis(end, place, axis=-1))
+
+    def prefixes(self) -> list[tuple[int, ...]]:
+        """Sets of groups that are data while the others are still noise, smallest first: given one, the rest follows.
+
+        >>> uniform(3, order=(2, 0, 1)).prefixes()
+        [(2,), (0, 2)]
+        """
+        start, end = np.asarray(self.t_start), np.asarray(self.t_end)
+        order = np.argsort(-start, kind="stable")
+        cuts = (n for n in range(1, self.k) if start[order[:n]].min() >= end[order[n:]].max())
+        return [tuple(sorted(order[:n].tolist())) for n in cuts]
 
 
 def uniform(k: int, *, order: Sequence[int] | None = None) -> Schedule:
@@ -136,8 +144,13 @@ def from_intervals(t_start: Sequence[float], t_end: Sequence[float]) -> Schedule
 
 def _ordered(start: np.ndarray, end: np.ndarray, order) -> Schedule:
     """Give interval n to group order[n]."""
-    order = np.arange(len(start)) if order is None else np.asarray(order)
-    if sorted(order.tolist()) != list(range(len(start))):
-        raise ValueError(f"schedule: order must be a permutation of 0..{len(start) - 1}, got {order.tolist()}")
+    order = range(len(start)) if order is None else order
+    check_order(order, len(start))
     place = np.argsort(order)
     return from_intervals(start[place], end[place])
+
+
+def check_order(order, k: int) -> None:
+    """Raises ValueError unless `order` is a permutation of 0..k-1."""
+    if sorted(np.asarray(order).tolist()) != list(range(k)):
+        raise ValueError(f"schedule: order must be a permutation of 0..{k - 1}, got {np.asarray(order).tolist()}")

@@ -57,16 +57,18 @@ def network_rows(arguments) -> None:
         model=dataclasses.replace(c.model, channels=arguments.channels, dtype=arguments.dtype, remat=arguments.remat),
         training=dataclasses.replace(c.training, batch=arguments.batch),
     )
-    process, schedule = build.process(c), gdm.schedule.uniform(4)
+    process = build.process(c)
     net = build.network(c, process)
     current = state.create(c, net, process.k)
     params = jax.tree.map(jnp.copy, current.params)
     count = sum(leaf.size for leaf in jax.tree.leaves(params))
-    batch = {"x": jnp.zeros((arguments.batch, SIDE, SIDE, 3), jnp.uint8), "position": jnp.arange(arguments.batch)}
+    numbers = jnp.arange(arguments.batch)
+    batch = {"x": jnp.zeros((arguments.batch, SIDE, SIDE, 3), jnp.uint8), "label": numbers, "position": numbers}
     x, alpha = jnp.ones((arguments.batch, SIDE, SIDE, 3)), jnp.ones((arguments.batch, process.k))
 
     began = time.perf_counter()
-    train = jax.jit(step.make_step(c, net, process, schedule), donate_argnums=0).lower(current, batch).compile()
+    train = step.make_step(c, net, process, build.family(c, process.k))
+    train = jax.jit(train, donate_argnums=0).lower(current, batch).compile()
     compile_seconds = time.perf_counter() - began
     forward = jax.jit(net.apply).lower(params, x, alpha).compile()
     n, product = matrix_products(arguments.dtype)

@@ -80,8 +80,8 @@ def test_experiment_takes_a_step(name, quick_compilation):
     like = jax.eval_shape(functools.partial(states.create, config, net, process.k))
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (2, *config.data.shape)).astype(np.uint8 if len(config.data.shape) == 3 else np.float32)
-    batch = {"x": x, "position": jnp.arange(2)}
-    step = jax.jit(make_step(config, net, process, build.schedule(config, process.k)))
+    batch = {"x": x, "label": jnp.arange(2), "position": jnp.arange(2)}
+    step = jax.jit(make_step(config, net, process, build.family(config, process.k)))
     out, _ = jax.eval_shape(step, like, batch)
     assert jax.tree.map(lambda s: (s.shape, s.dtype), out) == jax.tree.map(lambda s: (s.shape, s.dtype), like)
     if name not in STEPPED:
@@ -234,8 +234,8 @@ def test_files_that_are_no_config(tmp_path, path, message):
         ("process.groups", "frequency_bands", "groups: "),
         ("schedule.boundaries", (0.5,), "schedule.boundaries: 1 groups need 0 boundaries, got (0.5,)"),
         ("sampling.boundaries", (0.5,), "sampling.boundaries: 1 groups need 0 boundaries, got (0.5,)"),
-        ("schedule.order", (0, 1), "schedule.order: expected a permutation of 1 groups, got (0, 1)"),
-        ("schedule.overlap", 1.5, "between 0"),
+        ("schedule.order", (0, 1), "schedule.order: expected a permutation of 1 groups, 0..0, got (0, 1)"),
+        ("schedule.overlap", (1.5,), "between 0"),
         ("sampling.steps", (0,), "steps"),
         ("sampling.steps", (4, 4), "steps"),
         ("sampling.steps", (), "Euler cannot adapt its steps; pass steps"),

@@ -1,4 +1,6 @@
-"""Pictures: sizes, colours in the right place, and films that play."""
+"""Pictures: sizes, colours in the right place, labels that can be read, and films that play."""
+
+import sys
 
 import numpy as np
 import pytest
@@ -7,38 +9,27 @@ from PIL import Image
 import gdm_jax as gdm
 from gdm_jax import figures
 
+BLACK, WHITE = -np.ones((8, 8, 1)), np.ones((8, 8, 1))
+
+
+def grey(page):
+    return np.asarray(page.convert("L"), float)
+
+
+def ink(page):
+    """Darkness in all."""
+    return (255 - (page if isinstance(page, np.ndarray) else grey(page))).sum()
+
+
+def brightening(times, n=4, channels=1):
+    """A film `[times, n, 8, 8, channels]` from black to white."""
+    return np.linspace(-1, 1, times)[:, None, None, None, None] * np.ones((n, 8, 8, channels))
+
 
 def test_to_uint8():
     np.testing.assert_array_equal(figures.to_uint8([-2.0, -1.0, 0.0, 1.0, 3.0]), [0, 0, 128, 255, 255])
     every = np.arange(256)
     np.testing.assert_array_equal(figures.to_uint8(every / 127.5 - 1), every)
-
-
-def test_grid_places_images():
-    black, white = -np.ones((8, 8, 1)), np.ones((8, 8, 1))
-    page = figures.grid(np.stack([black, white, white, black]), columns=2, cell=16)
-    pixels = np.asarray(page.convert("L"))
-    centre = [[pixels[2 + 9, 2 + 9], pixels[2 + 9, 2 + 18 + 9]], [pixels[2 + 18 + 9, 11], pixels[2 + 18 + 9, 29]]]
-    assert centre == [[0, 255], [255, 0]]
-
-
-@pytest.mark.parametrize("side, channels", [(8, 1), (256, 3)])
-def test_grid_with_labels_is_larger(side, channels):
-    images = np.zeros((4, side, side, channels))
-    plain, labelled = (
-        figures.grid(images, columns=2),
-        figures.grid(images, columns=2, rows=["a", "b"], heads=["c", "d"]),
-    )
-    assert labelled.width > plain.width and labelled.height > plain.height
-    assert plain.width >= 2 * max(side, 64)
-
-
-def test_film_plays(tmp_path):
-    figures.film(
-        np.linspace(-1, 1, 5)[:, None, None, None, None] * np.ones((5, 4, 8, 8, 1)), tmp_path / "a" / "film.gif"
-    )
-    with Image.open(tmp_path / "a" / "film.gif") as film:
-        assert film.n_frames == 5 and film.info["loop"] == 0
 
 
 def test_cloud_shows_where_the_points_are():
@@ -55,3 +46,301 @@ def test_moments():
         "1: 50%",
         "data",
     ]
+
+
+# Grids
+
+
+def test_grid_places_images():
+    pixels = grey(figures.grid(np.stack([BLACK, WHITE, WHITE, BLACK]), columns=2, cell=16))
+    centre = [[pixels[2 + 9, 2 + 9], pixels[2 + 9, 2 + 18 + 9]], [pixels[2 + 18 + 9, 11], pixels[2 + 18 + 9, 29]]]
+    assert centre == [[0, 255], [255, 0]]
+
+
+def test_grid_keeps_colours_and_whole_pixels():
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 256, 256, 3))
+    page = np.asarray(figures.grid(image))
+    np.testing.assert_array_equal(page[2:258, 2:258], figures.to_uint8(image[0]))
+    small = np.asarray(figures.grid(image[:, :8, :8], cell=64))
+    np.testing.assert_array_equal(small[2:66, 2:66][4::8, 4::8], figures.to_uint8(image[0, :8, :8]))
+
+
+def test_gaps_move_what_is_to_their_right():
+    plain, gapped = (grey(figures.grid([BLACK] * 8, columns=4, cell=16, gaps=gaps)) for gaps in ((), (0, 2)))
+    starts = [np.flatnonzero(np.diff(page[10]) < 0) + 1 for page in (plain, gapped)]
+    np.testing.assert_array_equal(starts[1] - starts[0], [0, figures.GAP, figures.GAP, 2 * figures.GAP])
+    assert plain.shape[0] == gapped.shape[0]
+
+
+@pytest.mark.parametrize("side, channels", [(8, 1), (8, 3), (256, 1), (256, 3)])
+def test_labels_wrap_and_keep_their_ink(side, channels):
+    """Every letter of a label of several words is there, whether it takes one line or two."""
+    images = np.ones((4, side, side, channels))
+    long, short = ["without group 2", "one"], ["without", "one"]
+    for where in ("heads", "rows"):
+        pages = [figures.grid(images, columns=2, **{where: labels}) for labels in (long, short)]
+        letters = sum(map(ink, map(figures._banner, long)))
+        assert ink(pages[0]) == pytest.approx(letters, rel=0.05)
+        assert ink(pages[1]) < 0.7 * letters
+    heights = [figures.grid(images, columns=2, heads=labels).height for labels in (long, short)]
+    assert heights[0] - heights[1] == (figures.LINE if side == 8 else 0)
+
+
+def test_what_is_too_long_is_cut_within_its_column():
+    words = "interpolation between everything and nothing at all"
+    pages = [grey(figures.grid([WHITE] * 3, columns=3, heads=["", word, ""], cell=64)) for word in (words, "")]
+    assert pages[0].shape == (pages[1].shape[0] + figures.LINE, pages[1].shape[1])
+    assert ink(pages[0][:, :68]) == ink(pages[0][:, 134:]) == 0 < ink(pages[0])
+    cut = figures._wrap(words, 66, 2).split("\n")
+    assert len(cut) == 2 and cut[1].endswith("\u2026") and cut[0].startswith("interpol")
+    assert max(map(figures.FONT.getlength, cut)) <= 66
+
+
+def test_heads_shrink_before_they_are_cut():
+    """In letters of 14 pixels "one group" is wider than a column of 64, in smaller ones it is not."""
+    page = figures.grid([WHITE], heads=["all but one group"], cell=64)
+    assert ink(page) == pytest.approx(ink(figures._banner("all but one group", figures.SMALL)), rel=0.05)
+
+
+def test_wrapping():
+    assert figures._wrap("a  few\nwords", 500, 2) == "a few words"
+    assert figures._wrap("groups 0 to 2", 66, 2) == "groups 0\nto 2"
+    broken = figures._wrap("reconstruction", 66, 2)
+    assert broken.replace("-\n", "") == "reconstruction" != broken
+
+
+def test_title_stands_above():
+    plain, titled = (figures.grid([BLACK], cell=16, title=title) for title in ("", "A title wider than the picture"))
+    above = titled.height - plain.height
+    assert above > 0 and titled.width > plain.width
+    np.testing.assert_array_equal(grey(titled)[above:, : plain.width], grey(plain))
+    assert ink(grey(titled)[:above]) > 0
+
+
+def test_stack():
+    pages = [Image.new("RGB", (10, 4), "red"), Image.new("L", (6, 3), 0)]
+    page = np.asarray(figures.stack(pages))
+    assert page.shape == (7, 10, 3)
+    assert (page[:4] == [255, 0, 0]).all() and (page[4:, :6] == 0).all() and (page[4:, 6:] == 255).all()
+
+
+# Films
+
+
+@pytest.mark.parametrize("side, channels", [(8, 1), (256, 3)])
+def test_gif_plays(tmp_path, side, channels):
+    frames = np.linspace(-1, 1, 5)[:, None, None, None, None] * np.ones((2, side, side, channels))
+    figures.film(frames, tmp_path / "a" / "film.gif", seconds=2)
+    with Image.open(tmp_path / "a" / "film.gif") as film:
+        assert film.n_frames == 5 and film.info["loop"] == 0
+        durations, centres = [], []
+        for i in range(5):
+            film.seek(i)
+            durations.append(film.info["duration"])
+            centres.append(grey(film)[20, 20])
+    assert durations == [400] * 4 + [1000]
+    np.testing.assert_allclose(centres, figures.to_uint8(np.linspace(-1, 1, 5)), atol=2)
+
+
+def drawn(tmp_path, monkeypatch, frames, **options):
+    """The pages of a film, as they go to the file."""
+    pages = []
+    monkeypatch.setattr(figures, "_gif", lambda given, path, seconds: pages.extend(given))
+    figures.film(frames, tmp_path / "film.gif", **options)
+    return pages
+
+
+def test_captions_stand_above(tmp_path, monkeypatch):
+    frames = np.repeat(BLACK[None, None], 3, 0)
+    plain = drawn(tmp_path, monkeypatch, frames)
+    first, second, none = drawn(tmp_path, monkeypatch, frames, captions=["group 0: 50%", "group 1: 100%", ""])
+    above = first.height - plain[0].height
+    assert first.size == second.size == none.size and above > 0
+    assert ink(grey(first)[:above]) != ink(grey(second)[:above]) > 0 == ink(grey(none)[:above])
+    for page in (first, second, none):  # no image moves
+        np.testing.assert_array_equal(grey(page)[above:, : plain[0].width], grey(plain[0]))
+
+
+def test_films_side_by_side(tmp_path, monkeypatch):
+    long, short = brightening(4), brightening(2, n=9)
+    one, other = (drawn(tmp_path, monkeypatch, frames) for frames in (long, short))
+    titles = ("an order", "another")
+    both = drawn(tmp_path, monkeypatch, [long, short], titles=titles)
+    assert len(both) == 4
+    assert both[0].width == one[0].width + figures.GAP + other[0].width
+    assert both[0].height > max(one[0].height, other[0].height)
+    right = [grey(page)[-other[0].height :, -other[0].width :] for page in both]
+    for page, expected in zip(right, [other[0], other[1], other[1], other[1]]):  # holds its last
+        np.testing.assert_array_equal(page, grey(expected))
+    left = [grey(page)[-one[0].height :, : one[0].width] for page in both]
+    for page, expected in zip(left, one):
+        np.testing.assert_array_equal(page, grey(expected))
+    words = grey(both[-1])  # and nothing else: the last images are white
+    assert ink(words[:, : one[0].width]) == ink(figures._banner(titles[0]))
+    assert ink(words[:, one[0].width :]) == ink(figures._banner(titles[1]))
+
+
+@pytest.mark.parametrize("side, channels", [(8, 1), (255, 3)])
+def test_mp4_can_be_decoded(tmp_path, side, channels):
+    av = pytest.importorskip("av", reason="PyAV, of the extra mp4, is not installed")
+    frames = np.linspace(-1, 1, 6)[:, None, None, None, None] * np.ones((1, side, side, channels))
+    figures.film(frames, tmp_path / "a" / "film.mp4", captions=list("abcdef"), seconds=2)
+    with av.open(str(tmp_path / "a" / "film.mp4")) as file:
+        stream = file.streams.video[0]
+        assert (stream.codec_context.name, stream.pix_fmt, stream.average_rate) == ("h264", "yuv420p", 3)
+        pages = [frame.to_ndarray(format="rgb24") for frame in file.decode(stream)]
+    assert len(pages) == 6 + 3  # at 3 a second, the last held for one
+    height, width, _ = pages[0].shape
+    page = figures._titled(figures.grid(frames[0]), "a")
+    assert (width, height) == (page.width + page.width % 2, page.height + page.height % 2)
+    shades = [page[-30, 30].mean() for page in pages]
+    np.testing.assert_allclose(shades, [*figures.to_uint8(np.linspace(-1, 1, 6)), 255, 255, 255], atol=6)
+
+
+def test_mp4_needs_pyav(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(ImportError, match=r"^film: .*pip install 'gdm-jax\[mp4\]'.*\.gif$"):
+        figures.film(brightening(2), tmp_path / "a" / "film.mp4")
+    assert not (tmp_path / "a").exists()
+
+
+# Maps of numbers
+
+
+def tiles(page, count, side):
+    """Tiles of a page without labels, in one row."""
+    starts = [2 + i * (side + 2) for i in range(count)]
+    return [np.asarray(page)[2 : 2 + side, start : start + side] for start in starts]
+
+
+def test_heat_has_one_scale():
+    """Equal values have equal colours in every tile; the larger the darker, by even steps of lightness."""
+    values = np.arange(64.0).reshape(1, 8, 8)
+    one, other = tiles(figures.heat(np.concatenate([values, values[:, ::-1]]), columns=2), 2, 64)
+    np.testing.assert_array_equal(one, other.reshape(8, 8, 64, 3)[::-1].reshape(64, 64, 3))
+    colours = one[4::8, 4::8].reshape(64, 3) / 255
+    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+    lightness = 116 * np.cbrt(linear @ [0.2126, 0.7152, 0.0722]) - 16
+    np.testing.assert_allclose(np.diff(lightness), -84 / 63, atol=0.4)
+    np.testing.assert_array_equal(one[4, 4], figures.RAMP[0])
+    np.testing.assert_array_equal(one[-4, -4], figures.RAMP[-1])
+
+
+def test_heat_scale_is_that_of_all_maps():
+    low, high = np.zeros((1, 8, 8)), np.ones((1, 8, 8))
+    middle, _, _ = tiles(figures.heat(np.concatenate([high, 2 * high, low]), columns=3), 3, 64)
+    np.testing.assert_array_equal(middle, np.broadcast_to(figures.RAMP[3], middle.shape))
+
+
+def test_heat_hatches_what_is_no_number():
+    values = np.arange(64.0).reshape(1, 8, 8)
+    without, (whole,) = figures.heat(values), tiles(figures.heat(values), 1, 64)
+    values[0, 2, 3] = np.nan
+    page = figures.heat(values)
+    (holed,) = tiles(page, 1, 64)
+    hole = holed[16:24, 24:32]
+    assert len(np.unique(hole)) == 2 and (hole == hole[..., :1]).all()  # two greys
+    changed = np.argwhere((holed != whole).any(-1))
+    assert (changed.min(0) == [16, 24]).all() and (changed.max(0) == [23, 31]).all()
+    assert page.width > without.width  # the bar explains it
+
+
+def test_heat_of_vectors():
+    page = np.asarray(figures.heat(np.array([[0.0, 1.0], [1.0, 0.0]]), columns=2, cell=64))
+    centres = page[2 + 16, [2 + 16, 2 + 48, 68 + 16, 68 + 48]]
+    np.testing.assert_array_equal(centres, np.array(figures.RAMP)[[0, -1, -1, 0]])
+
+
+@pytest.mark.parametrize("side, channels, size", [(8, 1, 8), (8, 3, 4), (256, 3, 16), (256, 1, 256), (8, 1, 256)])
+def test_heat_stands_under_its_image(side, channels, size):
+    images, values = -np.ones((2, side, side, channels)), np.zeros((2, size, size))
+    values[1] = 1.0
+    shown = max(64, side, size)
+    page = np.asarray(figures.heat(values, images=images, columns=2))
+    for start, colour in ((2, figures.RAMP[0]), (4 + shown, figures.RAMP[-1])):
+        column = page[:, start : start + shown]
+        assert (column[2 : 2 + shown] == 0).all()
+        assert (column[4 + shown : 4 + 2 * shown] == colour).all()
+
+
+def test_heat_bar_names_its_ends_and_unit():
+    bar = grey(figures.heat(np.linspace(2.0, 7.5, 64).reshape(1, 8, 8), unit="nats"))[68:]
+    starts = np.flatnonzero(bar.min(0) < 255)
+    scale = figures._shaded(np.tile(np.linspace(0, 1, 128), (figures.LINE, 1)), 128)
+    parts = [figures._banner("2"), scale, figures._banner("7.5 nats")]
+    assert ink(bar) == sum(map(ink, parts)) and starts[-1] - starts[0] > 128
+    constant = figures.heat(np.full((1, 8, 8), 3.0))
+    np.testing.assert_array_equal(tiles(constant, 1, 64)[0][0, 0], figures.RAMP[0])
+
+
+# Curves
+
+
+def test_curve_draws_lines_and_bands():
+    pytest.importorskip("matplotlib", reason="matplotlib, of the extra eval, is not installed")
+    x = np.arange(5)
+    labels = {"x_label": "fixed components", "y_label": "variance"}
+    plain = figures.curve(x, {"one": x**2}, **labels)
+    banded = figures.curve(x, {"one": (x**2, 1 + 0.0 * x)}, **labels)
+    two = figures.curve(x, {"one": x**2, "two": x}, **labels)
+    assert plain.mode == "RGB" and plain.size == banded.size == two.size
+    blue = [np.ptp(np.asarray(page, int), axis=-1) > 20 for page in (plain, banded, two)]  # of colour, not grey
+    assert blue[1].sum() > 2 * blue[0].sum() and blue[2].sum() > 1.3 * blue[0].sum()
+    titled = figures.curve(x, {"one": x**2}, **labels, title="What is left")
+    frames = [np.argmax((grey(page) < 120).mean(axis=1) > 0.5) for page in (plain, titled)]
+    assert frames[1] > frames[0] + 10  # the title pushes the frame down
+
+
+def test_curve_needs_matplotlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r"^curve: .*pip install 'gdm-jax\[eval\]'$"):
+        figures.curve([0, 1], {"one": [0, 1]}, x_label="", y_label="")
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    "draw, message",
+    [
+        (lambda: figures.grid(np.zeros((0, 8, 8, 1))), r"images: .* not empty, got \(0, 8, 8, 1\)"),
+        (lambda: figures.grid(np.zeros((2, 8, 8, 2))), r"images: .* 1 or 3\].*got \(2, 8, 8, 2\)"),
+        (lambda: figures.grid(np.zeros((2, 8, 8))), r"images: .*got \(2, 8, 8\)"),
+        (lambda: figures.grid(np.zeros((8, 8))), r"images: .*got \(8, 8\)"),
+        (lambda: figures.grid([BLACK], columns=0), "columns: must be at least 1, got 0"),
+        (lambda: figures.grid([BLACK] * 4, columns=2, heads=["a"]), "heads: must be 2, one a column, got 1"),
+        (lambda: figures.grid([BLACK] * 4, columns=2, rows=["a"] * 3), "rows: must be 2, one a row of images, got 3"),
+        (lambda: figures.grid([BLACK] * 4, columns=2, gaps=(1,)), r"gaps: .*before the last of 2, got \(1,\)"),
+        (lambda: figures.grid([BLACK] * 4, columns=2, gaps=(-1,)), r"gaps: .*got \(-1,\)"),
+        (lambda: figures.stack([]), "pages: must hold at least one"),
+        (lambda: figures.film(brightening(2), "film.avi"), "path: must end in .gif or .mp4, got 'film.avi'"),
+        (lambda: figures.film(brightening(2), "film"), "path: must end in .gif or .mp4, got 'film'"),
+        (lambda: figures.film(brightening(2)[:0], "film.gif"), "frames: must hold at least one moment"),
+        (lambda: figures.film(brightening(2), "film.gif", seconds=0), "seconds: must be positive, got 0"),
+        (lambda: figures.film(brightening(2), "film.gif", captions="a"), "captions: must be 2, one a moment, got 1"),
+        (lambda: figures.film([brightening(2)], "film.gif", titles="ab"), "titles: must be 1, one a film, got 2"),
+        (lambda: figures.film([brightening(2)], "film.gif"), r"images: .*got \(2, 4, 8, 8, 1\)"),
+        (lambda: figures.heat(np.zeros((0, 2))), r"values: .*not empty, got \(0, 1, 2\)"),
+        (lambda: figures.heat(np.zeros(3)), r"values: .*got \(3,\)"),
+        (lambda: figures.heat(np.full((1, 2), np.nan)), "values: .*not NaN throughout"),
+        (lambda: figures.heat(np.array([[1, np.inf]])), "values: must be finite"),
+        (lambda: figures.heat(np.zeros((2, 8, 8)), images=[BLACK]), "images: must be 2, one a map, got 1"),
+        (lambda: figures.heat(np.zeros((2, 2)), heads=["a"]), "heads: must be 2, one a column, got 1"),
+    ],
+)
+def test_bad_input(draw, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=f"^{message}") as caught:
+        draw()
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "series, message",
+    [({}, "series: must hold a line"), ({"a": [1]}, "'a' must be"), ({"a": ([1, 2], [1, 2, 3])}, "'a' must be")],
+)
+def test_curve_of_bad_series(series, message):
+    pytest.importorskip("matplotlib", reason="matplotlib, of the extra eval, is not installed")
+    with pytest.raises(ValueError, match=message):
+        figures.curve([0, 1], series, x_label="", y_label="")

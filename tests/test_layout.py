@@ -10,14 +10,15 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "gdm_jax"
 # Every module may import from the floors below its own, and within its own folder.
 FLOORS = [
     {"groups", "schedule", "basis", "interpolant", "network", "models", "metrics"},
-    {"process"},
+    {"process", "path", "family"},
     {"ode", "loss", "latent", "build"},
-    {"inversion", "figures"},
+    {"inversion", "conditional", "likelihood", "figures"},
     {"config"},
     {"data"},
     {"training"},
     {"model"},
-    {"gallery"},
+    {"gallery", "editing", "analysis"},
+    {"commands"},
     {"cli"},
 ]
 # models' U-Net takes a partition for its input channels; everything else on the ground floor stands alone.
@@ -28,6 +29,8 @@ ONLY_IN = {
     "flax": {"models", "build"},
     "tensorflow_datasets": {"data"},
     "grain": {"data"},
+    "keras": {"metrics"},
+    "sklearn": {"metrics", "data"},
     "tensorboardX": {"training"},
     "pickle": set(),
     "tensorflow": set(),

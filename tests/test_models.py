@@ -66,8 +66,8 @@ def applied(**options):
     return jax.jit(UNet(**{**SMALL, **options}).apply)
 
 
-def run(params, *args, **options):
-    return applied(**options)(params, *args)
+def run(params, *args, keys=None, **options):
+    return applied(**options)(params, *args, keys=keys)
 
 
 def test_shape_and_a_start_near_zero(inputs, fresh):
@@ -132,7 +132,7 @@ def test_remat_changes_nothing(inputs):
 
     def value_and_grad(remat):
         net = UNet(**options, remat=remat)
-        return jax.jit(jax.value_and_grad(lambda p: (net.apply(p, *inputs, keys) ** 2).mean()))(params)
+        return jax.jit(jax.value_and_grad(lambda p: (net.apply(p, *inputs, keys=keys) ** 2).mean()))(params)
 
     (value, grads), (value_remat, grads_remat) = value_and_grad(False), value_and_grad(True)
     assert value_remat == pytest.approx(float(value), rel=1e-5)
@@ -143,9 +143,9 @@ def test_dropout_depends_on_each_examples_own_key(inputs, params):
     x, alpha = inputs
     keys = jax.random.split(jax.random.key(5), 3)
     dropped = functools.partial(run, params, dropout=0.5)
-    whole = dropped(x, alpha, keys)
-    np.testing.assert_allclose(dropped(x[::-1], alpha[::-1], keys[::-1]), whole[::-1], atol=1e-5)
-    changed = np.abs(dropped(x, alpha, keys[::-1]) - whole).max((1, 2, 3))
+    whole = dropped(x, alpha, keys=keys)
+    np.testing.assert_allclose(dropped(x[::-1], alpha[::-1], keys=keys[::-1]), whole[::-1], atol=1e-5)
+    changed = np.abs(dropped(x, alpha, keys=keys[::-1]) - whole).max((1, 2, 3))
     assert (changed > 1e-2).tolist() == [True, False, True]
 
 

@@ -78,7 +78,7 @@ def workdir(run, tmp_path):
 
 def parts(config):
     process = build.process(config)
-    return build.network(config, process), process, build.schedule(config, process.k)
+    return build.network(config, process), process, build.family(config, process.k)
 
 
 def same(a, b, **tolerance):
@@ -96,15 +96,15 @@ def losses(workdir):
 
 def steps(config, mapped, count=5):
     """Losses, gradient norms and the final state of some steps from the start."""
-    net, process, schedule = parts(config)
-    step = make_step(config, net, process, schedule)
+    net, process, family = parts(config)
+    step = make_step(config, net, process, family)
     step = parallel.over_devices(step) if mapped else jax.jit(step)
     state = states.create(config, net, process.k)
     batches = data.stream(data.open_source(config.data), seed=config.seed, batch=config.training.batch)
     metrics = []
     for _ in range(count):
         batch = next(batches)
-        state, values = step(state, {"x": batch["x"], "position": batch["position"]})
+        state, values = step(state, {name: batch[name] for name in ("x", "label", "position")})
         metrics.append((float(values["loss"]), float(values["grad_norm"])))
     return metrics, state
 
@@ -134,10 +134,10 @@ def test_accumulation_equals_one_big_batch(tiny, on_one):
 def test_what_chance_decides_depends_on_the_position_alone(tiny, random_order):
     """A device's share of the draws is that share of the whole batch's; other steps and seeds draw others."""
     config = dataclasses.replace(tiny(), schedule=configs.Intervals(random_order=random_order))
-    schedule = build.schedule(config, 4)
+    family = build.family(config, 4)
 
     def drawn(position, step=3, config=config):
-        draws = draw(config, schedule, step, jnp.asarray(position), (8, 8, 1))
+        draws = draw(config, family, step, jnp.asarray(position), (8, 8, 1))
         alpha, keys = draws.schedule.alpha(draws.t), jax.random.key_data(draws.keys)
         return {"t": draws.t, "z": draws.z, "alpha": alpha, "keys": keys}
 

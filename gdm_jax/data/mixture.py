@@ -29,7 +29,7 @@ class Mixture:
     means: np.ndarray
     stds: np.ndarray
     weights: np.ndarray
-    size: int = 100_000
+    size: int = 10_000_000
     seed: int = 0
 
     shape = (2,)

@@ -11,6 +11,8 @@ import grain
 import jax.numpy as jnp
 import numpy as np
 
+from gdm_jax.data.sources import Several
+
 
 def stream(
     source,
@@ -41,7 +43,15 @@ def stream(
     """
     if batch % process_count:
         raise ValueError(f"training.batch: {batch} does not divide evenly over {process_count} hosts")
-    dataset = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
+
+    def shuffled(source, seed):
+        return grain.MapDataset.source(source).seed(seed).shuffle().repeat()
+
+    if isinstance(source, Several):
+        parts = [shuffled(part, seed + n) for n, part in enumerate(source.parts)]
+        dataset = grain.MapDataset.mix(parts, list(source.weights)).seed(seed)
+    else:
+        dataset = shuffled(source, seed)
     if flip:
         dataset = dataset.random_map(_flip)
     dataset = dataset.map_with_index(lambda i, example: {**example, "position": np.int32(i % batch)})
@@ -53,6 +63,11 @@ def to_model_range(x):
     """uint8 pixels 0..255 -> float32 in [-1, 1], x / 127.5 - 1; floating-point data pass unchanged."""
     x = jnp.asarray(x)
     return x.astype(jnp.float32) / 127.5 - 1 if x.dtype == jnp.uint8 else x
+
+
+def level_width(levels: int) -> float:
+    """Distance in [-1, 1] between neighbours of `levels` evenly spread values of a pixel."""
+    return 2 / (levels - 1)
 
 
 def _flip(example: dict, rng: np.random.Generator) -> dict:

@@ -3,11 +3,13 @@
 digits       the bundled handwritten digits
 mixture2d    the plane's mixture of Gaussians
 folder       a folder of images, prepared once at data.shape
+             (several of them, with weights, by data.mixture)
 any other    a TFDS data set already prepared in data.dir as ArrayRecord, with an "image" feature
 """
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -41,6 +43,39 @@ class ImageSource:
         return {"x": np.asarray(record["image"]), "label": np.int32(record.get("label", 0))}
 
 
+class Several:
+    """Some sources one after another; an example's label is the number of its source.
+
+    Attributes:
+      parts: the sources.
+      weights: `[sources]`, shares of a training batch that they take, by `stream`.
+    """
+
+    def __init__(self, sources, weights):
+        self.parts = [_Labelled(source, np.int32(n)) for n, source in enumerate(sources)]
+        self.weights = np.asarray(weights, np.float64) / np.sum(weights)
+        self.shape = sources[0].shape
+        self._ends = np.cumsum([len(source) for source in sources])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, i: int) -> dict:
+        n = int(np.searchsorted(self._ends, i, side="right"))
+        return self.parts[n][int(i) - (int(self._ends[n - 1]) if n else 0)]
+
+
+class _Labelled:
+    def __init__(self, source, label):
+        self.source, self.label = source, label
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, i: int) -> dict:
+        return {**self.source[i], "label": self.label}
+
+
 def open_source(data):
     """The source that a `config.Data` names, prepared first where that is ours to do.
 
@@ -48,14 +83,22 @@ def open_source(data):
       ValueError: for an unknown or unprepared data set, a folder that is missing, empty or partly unreadable, or
         images of another shape than data.shape.
     """
+    if data.mixture:
+        alone = [dataclasses.replace(data, name=name, path=path, mixture=()) for name, path, _ in data.mixture]
+        return Several([open_source(one) for one in alone], [weight for *_, weight in data.mixture])
     if data.name == "mixture2d":
         if tuple(data.shape) != Mixture.shape:
             raise ValueError(f"data.shape: mixture2d has shape {Mixture.shape}, got {tuple(data.shape)}")
         return Mixture.default()
     builder = prepare(data)
-    if data.split not in builder.info.splits:
-        raise ValueError(f"data.split: {data.name} has {', '.join(builder.info.splits)}, got {data.split!r}")
-    return ImageSource(builder.as_data_source(split=data.split), data.shape)
+    try:
+        records = builder.as_data_source(split=data.split)
+    except (ValueError, KeyError, AssertionError):
+        known = ", ".join(builder.info.splits)
+        raise ValueError(
+            f"data.split: {data.name} has {known}, or a part such as {known.split(',')[0]}[:80%], got {data.split!r}"
+        ) from None
+    return ImageSource(records, data.shape)
 
 
 def prepare(data):

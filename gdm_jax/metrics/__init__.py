@@ -1,3 +1,8 @@
-"""Numbers by which samples are judged."""
+"""Numbers by which samples and latents are judged."""
 
+from gdm_jax.metrics.classifier import Classifier, fit_classifier
+from gdm_jax.metrics.features import pixels, vgg19
 from gdm_jax.metrics.frechet import frechet_distance
+from gdm_jax.metrics.normality import Correlation, Normality, group_correlation, group_normality, total_correlation
+from gdm_jax.metrics.perception import PerceptualVariance, perceptual_variance
+from gdm_jax.metrics.probe import Probe, probe

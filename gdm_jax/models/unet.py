@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from gdm_jax.groups import Groups
-from gdm_jax.models.embedding import positional
+from gdm_jax.models.embedding import Label, no_label, positional
 
 SKIP_SCALE = 0.5**0.5
 NEAR_ZERO = 1e-5
@@ -36,6 +36,7 @@ class UNet(nn.Module):
       attention: resolutions (heights) with self-attention; the lowest always attends once on the way up.
       dropout: rate inside the blocks, applied only where `keys` are given.
       alpha_channels: the pixel groups whose A(t) is concatenated to x_t, or None.
+      classes: number of class labels it is told, 0 for none.
       dtype: of the computation, e.g. bfloat16; parameters stay float32.
       patch: side of the squares of pixels folded into channels at the door (1 is DDPM++); 2 quarters the cost.
       remat: recompute each block in the backward pass instead of storing its activations.
@@ -47,13 +48,14 @@ class UNet(nn.Module):
     attention: tuple[int, ...] = (16,)
     dropout: float = 0.0
     alpha_channels: Groups | None = None
+    classes: int = 0
     patch: int = 1
     dtype: Any = jnp.float32
     remat: bool = False
 
     @nn.compact
-    def __call__(self, x, alpha, keys=None):
-        """keys: `[batch]` random keys, one an example, or None to run without dropout."""
+    def __call__(self, x, alpha, label=None, keys=None):
+        """label: int `[batch]`, -1 or None for none. keys: `[batch]` random keys, or None to run without dropout."""
         height, width, out_channels = x.shape[1:]
         divisor = self.patch * 2 ** (len(self.multipliers) - 1)
         if height % divisor or width % divisor:
@@ -62,7 +64,11 @@ class UNet(nn.Module):
         block = functools.partial(block, dropout=self.dropout, dtype=self.dtype)
         conv = functools.partial(nn.Conv, kernel_size=(3, 3), dtype=self.dtype)
 
-        embedding = positional(alpha, self.channels).astype(self.dtype)
+        embedding = positional(alpha, self.channels)
+        if self.classes:
+            features = embedding.shape[-1]
+            embedding += Label(self.classes, features, name="label")(no_label(x) if label is None else label)
+        embedding = embedding.astype(self.dtype)
         for name in ("embed_0", "embed_1"):
             dense = nn.Dense(4 * self.channels, dtype=self.dtype, kernel_init=_xavier_uniform(), name=name)
             embedding = nn.silu(dense(embedding))

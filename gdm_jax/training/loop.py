@@ -41,7 +41,6 @@ def train(config: configs.Config, workdir, *, progress: bool = True) -> states.T
     workdir, training = pathlib.Path(workdir), config.training
     parallel.check_batch(training.batch, training.accumulate)
     process = build.process(config)
-    schedule = build.schedule(config, process.k)
     checkpoint.check_config(workdir, config)
     source = data.open_source(config.data)
     checkpoint.save_config(workdir, config)
@@ -63,7 +62,7 @@ def train(config: configs.Config, workdir, *, progress: bool = True) -> states.T
         batches.set_state(position)
     first, state = int(state.step), parallel.place(state)
     writer = log.Log(workdir, first)
-    step_fn = parallel.over_devices(make_step(config, net, process, schedule))
+    step_fn = parallel.over_devices(make_step(config, net, process, build.family(config, process.k)))
     picture = functools.partial(_picture, config, net, process)
 
     bar = tqdm(
@@ -79,7 +78,7 @@ def train(config: configs.Config, workdir, *, progress: bool = True) -> states.T
     try:
         for step in range(first + 1, training.steps + 1):
             batch = next(batches)
-            state, metrics = step_fn(state, {"x": batch["x"], "position": batch["position"]})
+            state, metrics = step_fn(state, {name: batch[name] for name in ("x", "label", "position")})
             pending.append(metrics)
             bar.update(training.batch)
             last = step == training.steps
@@ -118,7 +117,7 @@ def _collect(pending: list, step: int) -> dict[str, float]:
 def _picture(config, net, process, ema):
     """A grid of samples from the averaged parameters, always from the same noise."""
     sampling = config.sampling
-    schedule = build.schedule(config, process.k, sampling.boundaries)
+    schedule = build.schedule(config, process.k)
     count = SAMPLES if len(config.data.shape) == 3 else 4096
     z = ode.latents(np.arange(count), config.data.shape)
     u = functools.partial(net.apply, ema)

@@ -50,14 +50,15 @@ def place(state):
 def over_examples(function: Callable) -> Callable:
     """(shared, batch) -> outputs, the batch split over this host's devices; its length must divide evenly.
 
-    `function` maps (shared, x `[n, ...]`) to a tuple of arrays `[n, ...]`, the last of them `[frames, n, ...]` or None.
+    `function` maps (shared, a pytree of `[n, ...]`) to a tuple of arrays `[n, ...]`, the last of them
+    `[frames, n, ...]` or None.
     """
     if jax.local_device_count() == 1:
         return jax.jit(function)
     mapped = jax.pmap(function, in_axes=(None, 0))
 
-    def run(shared, x):
-        *ends, along = mapped(shared, _split(x))
+    def run(shared, batch):
+        *ends, along = mapped(shared, jax.tree.map(_split, batch))
         if along is not None:
             along = jnp.moveaxis(along, 0, 1)
             along = along.reshape(len(along), -1, *along.shape[3:])

@@ -10,50 +10,68 @@ import optax
 
 from gdm_jax import loss as losses
 from gdm_jax.config import Config
-from gdm_jax.data import to_model_range
+from gdm_jax.data import level_width, to_model_range
+from gdm_jax.family import Family
 from gdm_jax.process import Process
 from gdm_jax.schedule import Schedule
 from gdm_jax.training.state import TrainState, ema_decay, optimizer
 
 
 class Draws(NamedTuple):
-    """What chance decides for each example: t `[batch]`, z like x, its schedule, and a key for dropout."""
+    """What chance decides for each example.
+
+    Attributes:
+      t: `[batch]`.
+      z: `[batch, *shape]`, normal.
+      schedule: one an example, `[batch, k]`.
+      jitter: `[batch, *shape]` in [-1/2, 1/2], of dequantisation.
+      labelled: bool `[batch]`, whether it is told its label.
+      keys: `[batch]`, of dropout.
+    """
 
     t: jax.Array
     z: jax.Array
     schedule: Schedule
+    jitter: jax.Array
+    labelled: jax.Array
     keys: jax.Array
 
 
-def draw(config: Config, schedule: Schedule, step, position, shape) -> Draws:
-    """Times, noise, orders and dropout keys of the examples at `position` `[batch]` of the global batch of `step`.
+def draw(config: Config, family: Family, step, position, shape) -> Draws:
+    """Times, noise, schedules and the rest for the examples at `position` `[batch]` of the global batch of `step`.
 
     Each depends on (seed, step, position) and on nothing else, so it is the same on any number of devices. Times are
     stratified: example n of N draws t = (n + v) / N modulo 1 with one uniform v for the batch, which leaves each t
     uniform and spreads the batch evenly over [0, 1].
     """
     key, shared = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), step))
-    keys = jax.vmap(lambda n: jax.random.split(jax.random.fold_in(key, n), 3))(position)
-    z = jax.vmap(lambda key: jax.random.normal(key, shape))(keys[:, 0])
     t = (position / config.training.batch + jax.random.uniform(shared)) % 1.0
-    if config.schedule.random_order:
-        orders = jax.vmap(lambda key: jax.random.permutation(key, schedule.k))(keys[:, 1])
-        schedule = schedule.reorder(orders)
-    return Draws(t, z, schedule, keys[:, 2])
+
+    def one(n):
+        of_noise, of_schedule, of_dropout, of_jitter, of_label = jax.random.split(jax.random.fold_in(key, n), 5)
+        return (
+            jax.random.normal(of_noise, shape),
+            family.draw(of_schedule),
+            jax.random.uniform(of_jitter, shape, minval=-0.5, maxval=0.5),
+            jax.random.bernoulli(of_label, 1 - config.training.label_dropout),
+            of_dropout,
+        )
+
+    return Draws(t, *jax.vmap(one)(position))
 
 
-def make_step(config: Config, net, process: Process, schedule: Schedule):
+def make_step(config: Config, net, process: Process, family: Family):
     """The function (state, batch, axis_name=None) -> (state, metrics).
 
-    batch is {"x": `[n, *shape]`, "position": int32 `[n]`}. With an axis name, gradients and metrics are averaged over
-    that mapped axis. metrics are scalars: loss, grad_norm.
+    batch is {"x": `[n, *shape]`, "label" and "position": int32 `[n]`}. With an axis name, gradients and metrics are
+    averaged over that mapped axis. metrics are scalars: loss, grad_norm.
     """
     training = config.training
     update = optimizer(config).update
 
-    def mean_loss(params, x, draws: Draws):
+    def mean_loss(params, x, label, draws: Draws):
         def u(x_t, alpha):
-            return net.apply(params, x_t, alpha, draws.keys if config.model.dropout else None)
+            return net.apply(params, x_t, alpha, label, draws.keys if config.model.dropout else None)
 
         if training.loss == "weighted":
             return losses.weighted(u, process, draws.schedule, x, draws.z, draws.t).mean()
@@ -61,8 +79,11 @@ def make_step(config: Config, net, process: Process, schedule: Schedule):
 
     def gradients(params, batch, step):
         x = to_model_range(batch["x"])
-        draws = draw(config, schedule, step, batch["position"], x.shape[1:])
-        return jax.value_and_grad(mean_loss)(params, x, draws)
+        draws = draw(config, family, step, batch["position"], x.shape[1:])
+        if config.data.dequantise:
+            x = x + draws.jitter * level_width(config.data.levels)
+        label = jnp.where(draws.labelled, batch["label"], -1) if config.model.classes else None
+        return jax.value_and_grad(mean_loss)(params, x, label, draws)
 
     def step_fn(state: TrainState, batch: dict, axis_name: str | None = None):
         if training.accumulate == 1:

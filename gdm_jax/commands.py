@@ -1,0 +1,331 @@
+"""What each command of `gdm_jax.cli` does: read files, call the library, write files. It holds no mathematics."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+import zipfile
+
+import numpy as np
+
+
+def train(arguments) -> None:
+    from gdm_jax import config, training
+
+    training.train(config.load(arguments.config, arguments.overrides), arguments.workdir)
+
+
+def prepare(arguments) -> None:
+    from gdm_jax import config, data
+
+    source = data.open_source(config.load(arguments.config, arguments.overrides).data)
+    print(f"ready: {len(source):,} examples of shape {source.shape}")
+
+
+def sample(arguments) -> None:
+    from gdm_jax import figures, gallery
+
+    model, options = _load(arguments)
+    if arguments.film:
+        options["frames"] = gallery.frames(model)
+        x, times, states = model.sample(arguments.count, seeds=arguments.seeds, **options)
+        if x.ndim == 4:
+            path = _output(arguments, f"samples.{arguments.film}")
+            moments = [figures.moment(model.schedule, 1 - t) for t in times]
+            figures.film(gallery.begun(model, times, states), path, captions=moments)
+            print(path)
+    else:
+        x = model.sample(arguments.count, seeds=arguments.seeds, **options)
+    _write(arguments, "samples", x=x)
+
+
+def encode(arguments) -> None:
+    model, options = _load(arguments)
+    x, _ = _data(arguments, model)
+    if arguments.solver == "inverse_euler":
+        shared = ("steps", "batch", "progress", "label", "guidance")
+        found = model.invert(x, **{name: options[name] for name in shared if name in options})
+        failed = np.flatnonzero(~np.asarray(found.converged))
+        print(f"inverted {len(x) - len(failed)} of {len(x)}; largest residual {float(found.residual.max()):.1e}")
+        _warn_uncertain(arguments, failed.tolist())
+        _write(arguments, "encoded", z=np.asarray(found.z), residual=np.asarray(found.residual))
+    else:
+        _write(arguments, "encoded", z=model.encode(x, **options))
+
+
+def decode(arguments) -> None:
+    model, options = _load(arguments)
+    _write(arguments, "decoded", x=model.decode(_latents(arguments), **options))
+
+
+def fill(arguments) -> None:
+    from gdm_jax import conditional, editing
+
+    model, options = _load(arguments)
+    if bool(arguments.keep) == bool(arguments.mask):
+        raise ValueError("pass either --keep GROUP ... or --mask FILE")
+    keep = arguments.keep or conditional.groups_of_mask(model.process, _mask(arguments.mask, model))
+    model.given(keep)  # refuse before anything is solved
+    if arguments.seeds:
+        x = model.sample(seeds=arguments.seeds, **options)
+    else:
+        x, _ = _data(arguments, model)
+    if x.ndim != 4:
+        filled = model.fill(np.repeat(x, arguments.count, axis=0), keep, **options)
+        _write(arguments, "filled", x=filled)
+        return
+    made = editing.fill(model, editing.Source(x, x, {}, []), keep, count=arguments.count, **options)
+    _write_edit(arguments, "filled", made)
+
+
+def edit(arguments) -> None:
+    from gdm_jax import editing
+
+    model, options = _load(arguments)
+    if len(model.config.data.shape) != 3:
+        raise ValueError("edit: draws images; for vectors use gdm_jax.latent")
+    label = options.get("label")
+    if np.ndim(label):
+        raise ValueError("--label: edits take one label for all images")
+
+    def source(images, count, seeds, what):
+        if (bool(images) + bool(seeds) + (count is not None)) != 1:
+            names = (f"--{what}images PATH ...", f"--{what}data COUNT", f"--{what}seeds SEED ...")
+            raise ValueError(f"pass one of {', '.join(names)}")
+        if seeds:
+            return editing.from_seeds(model, seeds, **options)
+        found = editing.from_images(model, _images(images, count, arguments.split, model)[0], **options)
+        _warn_uncertain(arguments, found.uncertain)
+        return found
+
+    images = source(arguments.images, arguments.data, arguments.seeds, "")
+    groups, operation, count = arguments.groups, arguments.operation, arguments.count
+    if operation == "swap":
+        if not groups:
+            raise ValueError("--groups: name the groups to take from the donors")
+        donors = arguments.donor_images, arguments.donor_data, arguments.donor_seeds
+        donors = source(*donors, "donor-") if any(d is not None for d in donors) else images
+        made = editing.swap(model, images, donors, groups)
+    elif operation == "interpolate":
+        made = editing.interpolate(model, images, groups=groups, count=count or 7, spherical=not arguments.linear)
+    elif operation == "traverse":
+        elements = arguments.elements or range(min(4, int(model.process.groups.sizes.sum())))
+        made = editing.traverse(model, images, elements, channel=arguments.channel, count=count or 7)
+    elif operation == "resample":
+        made = editing.resample(model, images, keep=groups, count=count or 4, seed=arguments.seed or 0)
+    else:
+        made = editing.keep(model, images, groups=groups, seed=arguments.seed)
+    _write_edit(arguments, operation, made)
+
+
+def likelihood(arguments) -> None:
+    from gdm_jax import analysis
+
+    model, options = _load(arguments)
+    if "solver" not in options and "steps" not in options:
+        options |= {"solver": "dopri5", "steps": None, "rtol": 1e-4, "atol": 1e-4} | options
+    x, _ = _data(arguments, model)
+    draws = arguments.draws if x.ndim == 4 else 0
+    found = model.log_likelihood(x, probes=arguments.probes, draws=draws, **options)
+    report = analysis.bits(model, x, found, dequantised=draws > 0)
+    _write_report(arguments, "likelihood", report)
+    path = _output(arguments, "likelihood.npz")
+    np.savez(path, **{name: np.asarray(value) for name, value in found._asdict().items()})
+    print(path)
+
+
+def analyse(arguments) -> None:
+    from gdm_jax import analysis, metrics
+
+    model, options = _load(arguments)
+    x, label = _data(arguments, model)
+    if x.ndim != 4:
+        raise ValueError("analyse: looks at models of images")
+    if arguments.features == "classifier" and label is None:
+        raise ValueError("--features classifier: needs the labels of --data; or pass --features pixels")
+    if arguments.features == "classifier":
+        train, names = _images(None, 10**9, "", model)
+        features = metrics.fit_classifier(train, names).features
+    elif arguments.features == "pixels":
+        features = metrics.pixels
+    else:
+        features = metrics.vgg19(arguments.weights or "imagenet")
+    report = analysis.bands(model, x, label, features, sets=arguments.sets, members=arguments.members, **options)
+    _write_report(arguments, "analysis", report)
+
+
+def info(arguments) -> None:
+    import jax
+
+    from gdm_jax import build
+    from gdm_jax import config as configs
+    from gdm_jax.training import checkpoint, log, state
+
+    if bool(arguments.config) == bool(arguments.workdir):
+        raise ValueError("pass either --config or --workdir")
+    config = configs.load(arguments.config, arguments.overrides) if arguments.config else None
+    config = config or checkpoint.load_config(arguments.workdir)
+    process = build.process(config)
+    schedule = build.schedule(config, process.k)
+    net = build.network(config, process)
+    params = jax.eval_shape(lambda: state.create(config, net, process.k)).params
+    count = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
+    print(f"data       {config.data.name} {config.data.shape}")
+    print(f"process    {config.process.groups}, basis {config.process.basis}, {config.process.interpolant}")
+    print(f"network    {config.model.name}, {count:,} parameters, {config.model.dtype}")
+    print("group      elements  diffused in t (generated first at the top)")
+    for j in np.argsort(-np.asarray(schedule.t_end), kind="stable"):
+        print(f"  {j:<8} {process.groups.sizes[j]:>8}  [{schedule.t_start[j]:.3f}, {schedule.t_end[j]:.3f}]")
+    if arguments.workdir:
+        started = (pathlib.Path(arguments.workdir) / "checkpoints").is_dir()
+        steps = checkpoint.Checkpoints(arguments.workdir, create=False).steps() if started else []
+        print(f"steps      {steps[-1] if steps else 0:,} of {config.training.steps:,}; checkpoints {steps}")
+        rows = log.read(arguments.workdir)
+        if rows:
+            print(f"last       {', '.join(f'{name} {value:.4g}' for name, value in rows[-1].items())}")
+
+
+def figures(arguments) -> None:
+    from gdm_jax import gallery
+    from gdm_jax.model import load
+
+    model, options = _load(arguments)
+    folder = _output(arguments, "figures")
+    if arguments.beside:
+        other = load(arguments.beside)
+        names = [pathlib.Path(run).name for run in (arguments.workdir, arguments.beside)]
+        lines = gallery.compare(dict(zip(names, (model, other))), folder, **options)
+    else:
+        lines = gallery.write(model, folder, **options)
+    for line in lines:
+        print(f"{folder}/{line}")
+
+
+def _load(arguments):
+    """The model and the solver options given on the command line."""
+    from gdm_jax import model
+
+    options = {"progress": True}
+    for name in ("solver", "rtol", "atol", "batch", "guidance"):
+        if getattr(arguments, name, None) is not None:
+            options[name] = getattr(arguments, name)
+    if getattr(arguments, "steps", None) is not None:
+        steps = arguments.steps
+        options["steps"] = (steps[0] or None) if len(steps) == 1 else tuple(steps)
+    if getattr(arguments, "label", None):
+        label = arguments.label
+        options["label"] = label if len(label) > 1 else label[0]
+    changes = {name: getattr(arguments, name, None) for name in ("order", "overlap", "boundaries")}
+    changes = {name: tuple(np.atleast_1d(value).tolist()) for name, value in changes.items() if value is not None}
+    return model.load(arguments.workdir, step=arguments.checkpoint, **changes), options
+
+
+def _data(arguments, model):
+    """The data of --images or --data, `[n, *shape]` in the model's range, and the labels of the latter or None."""
+    if bool(arguments.images) == (arguments.data is not None):
+        others = ", or --seeds SEED ..." if hasattr(arguments, "seeds") else ""
+        raise ValueError(f"pass either --images FILE_OR_FOLDER ... or --data COUNT{others}")
+    return _images(arguments.images, arguments.data, arguments.split, model)
+
+
+def _images(paths, count, split: str, model):
+    import dataclasses
+
+    from gdm_jax import data
+    from gdm_jax.data.images import UNREADABLE
+
+    if not paths:
+        if count < 1:
+            raise ValueError(f"--data: must be at least 1, got {count}")
+        settings = model.config.data
+        source = data.open_source(dataclasses.replace(settings, split=split) if split else settings)
+        chosen = [source[i] for i in range(min(count, len(source)))]
+        x, label = (np.stack([example[name] for example in chosen]) for name in ("x", "label"))
+        return np.asarray(data.to_model_range(x)), label
+    if len(model.config.data.shape) != 3:
+        raise ValueError("--images: this model is not of images; pass --data COUNT")
+    files = [f for p in map(pathlib.Path, paths) for f in (data.find_images(p) if p.is_dir() else [p])]
+    chosen = []
+    for file in files:
+        try:
+            chosen.append(data.read_image(file, model.config.data.shape))
+        except UNREADABLE as error:
+            raise ValueError(f"--images: {str(file)!r} cannot be read ({error})") from error
+    return np.asarray(data.to_model_range(np.stack(chosen))), None
+
+
+def _mask(path, model) -> np.ndarray:
+    """A black and white picture of the model's size as bool `[height, width]`; white is known."""
+    from PIL import Image
+
+    from gdm_jax.data.images import UNREADABLE
+
+    if model.process.basis.matrices:
+        raise ValueError("--mask: is for groups of pixels; name the bands to keep with --keep")
+    try:
+        with Image.open(path) as opened:
+            mask = np.asarray(opened.convert("L")) > 127
+    except UNREADABLE as error:
+        raise ValueError(f"--mask: {str(path)!r} cannot be read ({error})") from error
+    return mask
+
+
+def _latents(arguments):
+    """The array 'z' of --latents."""
+    path = pathlib.Path(arguments.latents)
+    if not path.is_file():
+        raise ValueError(f"--latents: there is no file {str(path)!r}")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = dict(archive)
+    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"--latents: {str(path)!r} is not an .npz of plain arrays") from error
+    if "z" not in arrays:
+        raise ValueError(f"--latents: {str(path)!r} holds {', '.join(arrays)}; expected an array 'z'")
+    return arrays["z"]
+
+
+def _write(arguments, name: str, **arrays) -> None:
+    """NAME.npz with the arrays, and a picture of the first."""
+    from gdm_jax import figures
+
+    path = _output(arguments, f"{name}.npz")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **arrays)
+    first = next(iter(arrays.values()))
+    picture = figures.grid(first) if first.ndim == 4 else figures.cloud(first)
+    figures.save(picture, path.with_suffix(".png"))
+    print(f"{path}\n{path.with_suffix('.png')}")
+
+
+def _write_edit(arguments, name: str, made) -> None:
+    from gdm_jax import figures
+
+    path = _output(arguments, f"{name}.png")
+    figures.save(made.page, path)
+    np.savez(path.with_suffix(".npz"), x=made.x)
+    print(f"{path}\n{path.with_suffix('.npz')}")
+
+
+def _write_report(arguments, name: str, report) -> None:
+    """NAME.md, NAME.json and the pictures; the text also on the screen."""
+    from gdm_jax import figures
+
+    path = _output(arguments, f"{name}.md")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(report.text)
+    path.with_suffix(".json").write_text(json.dumps(report.numbers, indent=2) + "\n")
+    print(f"{report.text}\n{path}\n{path.with_suffix('.json')}")
+    for picture, page in report.pictures.items():
+        figures.save(page, path.with_name(f"{picture}.png"))
+        print(path.with_name(f"{picture}.png"))
+
+
+def _warn_uncertain(arguments, failed) -> None:
+    if len(failed):
+        print(f"gdm {arguments.name}: warning: not inverted, do not trust: {failed}; try more --steps", file=sys.stderr)
+
+
+def _output(arguments, name: str) -> pathlib.Path:
+    return pathlib.Path(arguments.out or arguments.workdir) / name

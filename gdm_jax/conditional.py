@@ -1,0 +1,106 @@
+"""Conditional generation: some groups given, the rest from noise.
+
+Groups held at alpha = 1, as data, while the others run from alpha = 0 to 1 are a state that the model passes through
+whenever those groups are generated first. Going on from there is exact sampling of
+
+    p(x_rest | x_kept)      under the model
+
+with nothing to tune: outpainting and inpainting for groups of pixels, super-resolution for bands of frequencies, and
+variations that share a prefix. It holds for the sets of finished groups that the network saw in training, the prefixes
+of its orders: those of one schedule by `Schedule.prefixes`, of many by `gdm_jax.family.Family.given`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gdm_jax import ode
+from gdm_jax.latent import swap
+from gdm_jax.network import Network
+from gdm_jax.path import check_groups
+from gdm_jax.process import Process
+from gdm_jax.schedule import Schedule
+
+
+def generate_given(u: Network, process: Process, schedule: Schedule, x, z, *, keep: Sequence[int], **options):
+    """Groups `keep` of x as they are, the others generated from z given them.
+
+    Args:
+      u, process, schedule: as `gdm_jax.ode.generate`; the schedule finishes exactly `keep` before it begins the rest.
+      x: `[batch, *shape]`, or `[1, *shape]` for many continuations of one; its other groups do not matter.
+      z: `[batch, *shape]`, standard normal; its groups `keep` do not matter.
+      keep: groups given.
+      **options: of `gdm_jax.ode.plan`. Steps are those of the whole schedule, of which only the rest are taken.
+
+    Returns:
+      As `generate`: `[batch, *shape]`, the kept groups unchanged (bit for bit for groups of pixels, to the rounding of
+      the basis otherwise).
+
+    Raises:
+      ValueError: if keep is empty, holds every group, or is no prefix of the schedule's order; otherwise as `solve`.
+    """
+    keep = check_keep(schedule, keep)
+    return ode.generate(u, process, schedule, swap(process, z, x, keep), done=keep, **options)
+
+
+def generate_prefix(u: Network, process: Process, schedule: Schedule, z, *, groups: Sequence[int], **options):
+    """Only the groups that the schedule generates first: the state in which the others are still z.
+
+    Arguments as `generate_given`. `generate_given` goes on from here, as often as one likes, without computing the
+    prefix again.
+    """
+    groups = check_keep(schedule, groups)
+    waiting = [j for j in range(process.k) if j not in groups]
+    return ode.generate(u, process, schedule, z, waiting=waiting, **options)
+
+
+def variations(u: Network, process: Process, schedule: Schedule, z, others, *, keep: Sequence[int], **options):
+    """Data that share the groups `keep` and differ in the rest; the shared part is computed once.
+
+    Args:
+      u, process, schedule, keep, **options: as `generate_given`.
+      z: `[1, *shape]`, noise of the shared groups.
+      others: `[n, *shape]`, noise of the rest.
+
+    Returns:
+      `[n, *shape]`; the same as generating each whole from the noise combined.
+    """
+    prefix = generate_prefix(u, process, schedule, z, groups=keep, **options)
+    return generate_given(u, process, schedule, prefix, others, keep=keep, **options)
+
+
+def groups_of_mask(process: Process, mask) -> list[int]:
+    """The groups that a mask of known elements is the union of.
+
+    Args:
+      mask: bool `[*groups.shape]`, true where the element is known.
+
+    Raises:
+      ValueError: if it is of another shape, knows nothing or everything, or cuts through a group.
+    """
+    mask, index = np.asarray(mask, bool), np.asarray(process.groups.index)
+    if mask.shape != index.shape:
+        raise ValueError(f"mask: must be of shape {index.shape}, that of the groups, got {mask.shape}")
+    known = np.bincount(index.ravel(), weights=mask.ravel(), minlength=process.k)
+    cut = np.flatnonzero((known > 0) & (known < process.groups.sizes))
+    if len(cut):
+        j = cut[0]
+        raise ValueError(
+            f"mask: cuts through group {j}, of which it knows {int(known[j])} of {process.groups.sizes[j]} elements; "
+            "it must be a union of whole groups"
+        )
+    return np.flatnonzero(known).tolist()
+
+
+def check_keep(schedule: Schedule, keep: Sequence[int]) -> list[int]:
+    """keep as a sorted list; raises ValueError unless the schedule finishes exactly these before it begins the rest."""
+    keep = check_groups(keep, schedule.k)
+    if not 0 < len(keep) < schedule.k:
+        raise ValueError(f"keep: name at least one of {schedule.k} groups and not all, got {keep}")
+    possible = schedule.prefixes()
+    if tuple(keep) not in possible:
+        known = ", ".join(str(list(prefix)) for prefix in possible) or "none, since its groups overlap in time"
+        raise ValueError(f"keep: this schedule does not finish groups {keep} before the rest; possible are {known}")
+    return keep

@@ -1,0 +1,189 @@
+"""log p(x) under the model, as one term per group  (instantaneous change of variables, Chen et al. 2018).
+
+Along the path of encode, dx = U diag(d alpha_g) f(x, alpha) with f = U^T u, volumes change by
+
+    log p(x) = log N(z) + sum_j integral of  tr_j  d alpha_j,      tr_j = sum_{i in S_j} d f_i / d x_bar_i
+
+and N splits over the elements too, so that the total is a sum over groups,
+
+    log p(x) = sum_j [ log N(z_Sj) + integral of tr_j d alpha_j ].
+
+Where one group moves at a time in strict mode, term j is log p(x_Sj | groups generated before j) exactly; without
+strict mode the total stands, but a term is the conditional only as far as the network is optimal (Prop. 3.3).
+
+The traces are exact, by one derivative for each moving element, or Hutchinson's estimate, e^T J e with random signs e.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gdm_jax import ode
+from gdm_jax.network import Network, as_pytree
+from gdm_jax.path import Path
+from gdm_jax.process import Process
+from gdm_jax.schedule import Schedule
+
+DERIVATIVES_AT_ONCE = 16  # of an exact trace; more is faster and takes more memory
+
+
+class Likelihood(NamedTuple):
+    """What `log_likelihood` returns, in nats; densities with respect to x in [-1, 1].
+
+    Attributes:
+      total: `[batch]`, log p(x).
+      groups: `[batch, k]`, its terms; they sum to the total.
+      error: `[batch]`, standard error of the total over the probes; 0 if exact, NaN with one probe.
+      z: `[batch, *shape]`, the encoded latent.
+    """
+
+    total: jax.Array
+    groups: jax.Array
+    error: jax.Array
+    z: jax.Array
+
+
+def log_likelihood(
+    u: Network, process: Process, schedule: Schedule, x, *, probes: int = 0, key=None, throw: bool = True, **options
+) -> Likelihood:
+    """log p(x) in nats, and its term for each group.
+
+    Args:
+      u, process, schedule: as `gdm_jax.ode.generate`.
+      x: `[batch, *shape]`. Images of whole grey levels have no density: add noise first, by `dequantise`.
+      probes: random signs a trace; 0 for exact traces, as many network derivatives a step as elements move at once.
+      key: for probes > 0, one random key, or `[batch]` of them.
+      throw: as `gdm_jax.ode.solve`.
+      **options: of `gdm_jax.ode.plan` (solver, steps, rtol, atol, ...); the solver must be explicit. An adaptive
+        solver also holds the error of the terms, per element, to its tolerance.
+
+    Raises:
+      ValueError: as `solve`; if probes > 0 and there is no key.
+      RuntimeError: as `solve`.
+    """
+    x = ode.check_state(process, schedule, x, "x")
+    if probes < 0 or (probes and key is None):
+        raise ValueError(f"likelihood: probes must be 0 (exact) or more, with a key, got probes={probes}, key={key}")
+    path, options = ode.plan(schedule, forward=True, **options)
+    keys = None if not probes else jax.random.split(key, len(x)) if not key.shape else key
+    found, failed = follow(u, process, path, x, keys, probes=probes, widest=widest(process, path, x), **options)
+    if throw and not isinstance(failed, jax.core.Tracer):
+        ode.check_solved(failed, options["solver"], options["max_steps"])
+    return found
+
+
+def dequantise(x, keys, levels: int = 256) -> jax.Array:
+    """x plus uniform noise as wide as one grey level.
+
+    The density of the result bounds the probability of the grey levels from below: with w = 2 / (levels - 1),
+    log P(x) >= E log p(x + noise) + d log w  (Theis et al. 2016).
+
+    Args:
+      x: `[batch, *shape]` in [-1, 1], of `levels` evenly spread values.
+      keys: `[batch]` random keys.
+    """
+    noise = jax.vmap(lambda key: jax.random.uniform(key, x.shape[1:], minval=-0.5, maxval=0.5))(keys)
+    return x + noise * (2 / (levels - 1))
+
+
+def bits_per_dimension(log_p, elements, levels: int = 256):
+    """Bits for each element to name its grey level: -(log_p + d log w) / (d log 2), w = 2 / (levels - 1).
+
+    Args:
+      log_p: nats, of the d elements together, any shape.
+      elements: d, broadcastable to log_p.
+      levels: grey levels spread over [-1, 1].
+
+    >>> round(float(bits_per_dimension(64 * np.log(127.5 / 256), 64)), 6)  # uniform over the 256 levels
+    8.0
+    """
+    return -(log_p / elements + np.log(2 / (levels - 1))) / np.log(2)
+
+
+def widest(process: Process, path: Path, x) -> int:
+    """Most elements of an example that move at once, what an exact trace takes."""
+    channels = int(np.prod(x.shape[1:])) // int(process.groups.sizes.sum())
+    return int((path.moving * process.groups.sizes).sum(1).max()) * channels
+
+
+def follow(u: Network, process: Process, path: Path, x, keys, *, probes: int, widest: int, **options):
+    """`log_likelihood` along a path and with options of `gdm_jax.ode.plan`, without checks: (Likelihood, failed)."""
+    return _follow(as_pytree(u), process, path, x, keys, probes=probes, widest=widest, **options)
+
+
+@eqx.filter_jit
+def _follow(u, process, path, x, keys, *, probes, widest, **options):
+    signs = None
+    if probes:
+        signs = jax.vmap(lambda key: jax.random.rademacher(key, (probes, *x.shape[1:]), x.dtype))(keys)
+    field = _FlowAndTrace(ode.Flow(u, process), signs, widest)
+    x_bar = process.basis.forward(x)
+    start = x_bar, jnp.zeros((len(x), max(probes, 1), process.k), x.dtype)
+    (z_bar, traces), _, _, failed = ode.walk(field, path, start, **options)
+    normal = field.by_group(-0.5 * (jnp.square(z_bar) + jnp.log(2 * jnp.pi)))
+    totals = traces.sum(-1)
+    error = totals.std(-1, ddof=1) / probes**0.5 if probes > 1 else jnp.full(len(x), jnp.nan if probes else 0.0)
+    groups = normal + traces.mean(1)
+    return Likelihood(groups.sum(-1), groups, error, process.basis.inverse(z_bar)), failed
+
+
+class _FlowAndTrace(eqx.Module):
+    """The field of x_bar `[batch, *shape]` together with the integrals of tr_j, `[batch, probes or 1, k]`."""
+
+    flow: ode.Flow
+    signs: Any  # [batch, probes, *shape], or None for exact traces
+    widest: int = eqx.field(static=True)
+
+    def direction(self, y, alpha, piece):
+        f, jacobian = jax.linearize(lambda x_bar: self.flow.direction(x_bar, alpha, piece), y[0])
+        moves = jnp.broadcast_to(self.flow.process.spread(piece.moving, f), f.shape)[0]
+        return f, (self._exact if self.signs is None else self._estimate)(jacobian, moves, f)
+
+    def _exact(self, jacobian, moves, f):
+        """One derivative for each moving element; those left over, where fewer move, count nothing."""
+        flat = moves.ravel()
+        elements = jnp.argsort(~flat, stable=True)[: self.widest]
+
+        def derivative(i):
+            along = jnp.zeros(flat.size, f.dtype).at[i].set(1).reshape(moves.shape)
+            return jacobian(jnp.broadcast_to(along, f.shape)).reshape(len(f), -1)[:, i] * flat[i]
+
+        found = jax.lax.map(derivative, elements, batch_size=min(DERIVATIVES_AT_ONCE, self.widest))
+        group = self._group_of_element(moves.shape)[elements]
+        return jnp.zeros((len(f), 1, self.flow.process.k), f.dtype).at[:, 0, group].add(found.T)
+
+    def _estimate(self, jacobian, moves, f):
+        """e^T J e, split by group: the signs e are independent, so each group's part estimates its own trace."""
+        signs = jnp.moveaxis(self.signs * moves, 1, 0)
+        return jnp.stack([self.by_group(e * v) for e, v in zip(signs, map(jacobian, signs))], axis=1)
+
+    def by_group(self, values):
+        """Sums over each group's elements: `[batch, *shape]` -> `[batch, k]`."""
+        flat = values.reshape(len(values), -1).T
+        group = self._group_of_element(values.shape[1:])
+        return jax.ops.segment_sum(flat, group, num_segments=self.flow.process.k).T
+
+    def _group_of_element(self, shape):
+        index = jnp.asarray(self.flow.process.groups.index)
+        index = index.reshape(index.shape + (1,) * (len(shape) - index.ndim))
+        return jnp.broadcast_to(index, shape).ravel()
+
+    def product(self, direction, d_alpha):
+        f, traces = direction
+        return self.flow.product(f, d_alpha), traces * d_alpha
+
+    def size(self, y, moves):
+        x_bar, traces = y
+        return jnp.maximum(self.flow.size(x_bar, moves), jnp.abs(traces).max() / x_bar[0].size)
+
+    @property
+    def examples(self):
+        return self.flow.examples, self.signs
+
+    def with_examples(self, examples):
+        return _FlowAndTrace(self.flow.with_examples(examples[0]), examples[1], self.widest)
