@@ -15,10 +15,10 @@ def get_config():
     config.process.groups = "per_element"
     config.process.strict = True
     config.model.name = "mlp"
-    config.model.channels = 256
+    config.model.channels = 128
     config.model.blocks = 3
-    config.training.batch = 2048
-    config.training.steps = 8_000
+    config.training.batch = 1024
+    config.training.steps = 12_000
     config.training.warmup_images = 200_000
     config.training.decay = "cosine"
     config.training.ema_halflife_images = 500_000

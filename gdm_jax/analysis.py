@@ -50,11 +50,12 @@ def bits(model: Model, x, found: Likelihood, *, dequantised: bool) -> Report:
     within = float(np.nanmean(np.square(found.error)) ** 0.5 / scale)
     numbers["standard_error_of_one"] = within
     text = table(("", "elements", unit, "standard error"), rows)
-    text += f"\nOver {len(x)} examples; estimating one example's total adds a standard error of {within:.2g}.\n"
+    estimated = f"; of one, estimated to a standard error of {within:.2g}" if within else ""
+    text += f"\nOver {len(x)} examples{estimated}.\n"
     if not dequantised or x.ndim != 4:
         return Report(text, numbers, {})
     per_element = np.asarray(model.process.spread(groups[:PICTURED].astype(np.float32), x[:PICTURED]))
-    maps = per_element[..., 0] if per_element.ndim == 4 else per_element
+    maps = per_element.mean(-1)  # over channels, where they have groups of their own
     of = "where" if model.process.basis.rank is None else "by frequency, the lowest at the top left"
     heads = [f"{value:.2f}" for value in total[:PICTURED]]
     page = figures.heat(maps, images=x[:PICTURED], columns=len(maps), heads=heads, unit=f"{unit}, {of}")

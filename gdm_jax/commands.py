@@ -72,6 +72,8 @@ def fill(arguments) -> None:
     else:
         x, _ = _data(arguments, model)
     if x.ndim != 4:
+        if np.ndim(options.get("label")):
+            options["label"] = np.repeat(options["label"], arguments.count)
         filled = model.fill(np.repeat(x, arguments.count, axis=0), keep, **options)
         _write(arguments, "filled", x=filled)
         return
@@ -80,7 +82,8 @@ def fill(arguments) -> None:
 
 
 def edit(arguments) -> None:
-    from gdm_jax import editing
+    from gdm_jax import editing, latent
+    from gdm_jax.schedule import check_groups
 
     model, options = _load(arguments)
     if len(model.config.data.shape) != 3:
@@ -88,6 +91,16 @@ def edit(arguments) -> None:
     label = options.get("label")
     if np.ndim(label):
         raise ValueError("--label: edits take one label for all images")
+
+    groups, operation, count = arguments.groups, arguments.operation, arguments.count
+    check_groups(groups or [], model.process.k)  # before anything is solved
+    elements = arguments.elements or range(min(4, int(model.process.groups.sizes.sum())))
+    for element in elements:
+        latent.place(model.process, element)
+    if count is not None and count < 1:
+        raise ValueError(f"--count: must be at least 1, got {count}")
+    if operation == "swap" and not groups:
+        raise ValueError("--groups: name the groups to take from the donors")
 
     def source(images, count, seeds, what):
         if (bool(images) + bool(seeds) + (count is not None)) != 1:
@@ -100,17 +113,13 @@ def edit(arguments) -> None:
         return found
 
     images = source(arguments.images, arguments.data, arguments.seeds, "")
-    groups, operation, count = arguments.groups, arguments.operation, arguments.count
     if operation == "swap":
-        if not groups:
-            raise ValueError("--groups: name the groups to take from the donors")
         donors = arguments.donor_images, arguments.donor_data, arguments.donor_seeds
         donors = source(*donors, "donor-") if any(d is not None for d in donors) else images
         made = editing.swap(model, images, donors, groups)
     elif operation == "interpolate":
         made = editing.interpolate(model, images, groups=groups, count=count or 7, spherical=not arguments.linear)
     elif operation == "traverse":
-        elements = arguments.elements or range(min(4, int(model.process.groups.sizes.sum())))
         made = editing.traverse(model, images, elements, channel=arguments.channel, count=count or 7)
     elif operation == "resample":
         made = editing.resample(model, images, keep=groups, count=count or 4, seed=arguments.seed or 0)
@@ -195,7 +204,7 @@ def figures(arguments) -> None:
     if arguments.beside:
         other = load(arguments.beside)
         names = [pathlib.Path(run).name for run in (arguments.workdir, arguments.beside)]
-        lines = gallery.compare(dict(zip(names, (model, other))), folder, **options)
+        lines = gallery.compare([model, other], names, folder, **options)
     else:
         lines = gallery.write(model, folder, **options)
     for line in lines:

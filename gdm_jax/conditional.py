@@ -19,9 +19,8 @@ import numpy as np
 from gdm_jax import ode
 from gdm_jax.latent import swap
 from gdm_jax.network import Network
-from gdm_jax.path import check_groups
 from gdm_jax.process import Process
-from gdm_jax.schedule import Schedule
+from gdm_jax.schedule import Schedule, check_groups
 
 
 def generate_given(u: Network, process: Process, schedule: Schedule, x, z, *, keep: Sequence[int], **options):
@@ -65,9 +64,10 @@ def variations(u: Network, process: Process, schedule: Schedule, z, others, *, k
       others: `[n, *shape]`, noise of the rest.
 
     Returns:
-      `[n, *shape]`; the same as generating each whole from the noise combined.
+      `[n, *shape]`; in strict mode the same as generating each whole from the noise combined. Otherwise the shared
+      part has also seen the rest of z.
     """
-    prefix = generate_prefix(u, process, schedule, z, groups=keep, **options)
+    prefix = generate_prefix(u, process, schedule, z, groups=keep, **{**options, "frames": 0})
     return generate_given(u, process, schedule, prefix, others, keep=keep, **options)
 
 

@@ -21,6 +21,7 @@ import dataclasses
 import difflib
 import importlib.util
 import json
+import math
 import pathlib
 import typing
 
@@ -254,7 +255,9 @@ def check(config: Config) -> None:
     _rule("data.dequantise", data.dequantise, len(data.shape) == 3 or not data.dequantise, "False for vectors")
     for entry in data.mixture:
         three = isinstance(entry, tuple) and [type(part) for part in entry] in ([str, str, float], [str, str, int])
-        _rule("data.mixture", data.mixture, three and entry[2] > 0, "(name, path, weight) each, weights positive")
+        fits = three and 0 < entry[2] < math.inf
+        _rule("data.mixture", data.mixture, fits, "(name, path, weight) each, weights positive")
+    _rule("sampling.guidance", config.sampling.guidance, 0 <= config.sampling.guidance < math.inf, "at least 0")
     built = build.process(config)
     fits = built.groups.shape in (data.shape, data.shape[:2])
     _rule("process.index", f"shape {built.groups.shape}", fits, f"of data.shape {data.shape}, channels optional")

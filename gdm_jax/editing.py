@@ -15,7 +15,7 @@ from PIL import Image
 
 from gdm_jax import figures, latent, ode
 from gdm_jax.model import Model
-from gdm_jax.path import check_groups
+from gdm_jax.schedule import check_groups
 
 
 class Source(NamedTuple):
@@ -160,6 +160,7 @@ def resample(model: Model, source: Source, *, keep: Sequence[int] | None = None,
     Returns:
       x is `[keeps, n, count, *shape]`.
     """
+    _count(count)
     pages, made = [], []
     for kept in _keeps(model, keep):
         z = np.asarray(latent.resample(model.process, source.z, kept, jax.random.key(seed), count=count))
@@ -200,6 +201,7 @@ def fill(model: Model, source: Source, groups: Sequence[int], *, count: int = 6,
     Returns:
       x is `[n, count, *shape]`.
     """
+    _count(count)
     seeds = list(range(count)) if seeds is None else list(seeds)
     n, shape = source.x.shape[0], source.x.shape[1:]
     known = np.asarray(latent.keep(model.process, source.x, groups))
@@ -218,6 +220,11 @@ def fill(model: Model, source: Source, groups: Sequence[int], *, count: int = 6,
         gaps=[1],
     )
     return Edit(page, x)
+
+
+def _count(count: int) -> None:
+    if count < 1:
+        raise ValueError(f"count: must be at least 1, got {count}")
 
 
 def _keeps(model: Model, groups) -> list[list[int]]:

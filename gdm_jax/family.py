@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gdm_jax.schedule import Schedule, check_order
+from gdm_jax.schedule import Schedule, check_groups, check_order
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ class Family:
         Raises:
           ValueError: if the family has none, naming the sets that it has.
         """
-        kept = tuple(sorted(set(kept)))
+        kept = tuple(check_groups(kept, self.k))
         rest = [j for j in range(self.k) if j not in kept]
         orders = [(*kept, *rest)] if self.orders is None else self.orders.tolist()
         for order, n in itertools.product(orders, range(len(self.intervals.t_start))):
@@ -123,7 +124,7 @@ def random_orders(k: int, count: int, *, seed: int = 0) -> list[tuple[int, ...]]
     >>> sorted(random_orders(2, 5))
     [(0, 1), (1, 0)]
     """
-    rng = np.random.default_rng(seed)
+    rng, count = np.random.default_rng(seed), min(count, math.factorial(k))
     if k <= 6:
         every = list(itertools.permutations(range(k)))
         return [every[i] for i in rng.permutation(len(every))[:count]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -53,27 +54,28 @@ def samples(model: Model, folder: pathlib.Path, options: dict) -> list[str]:
     ]
 
 
-def compare(models: dict[str, Model], folder, **options) -> list[str]:
+def compare(models: Sequence[Model], names: Sequence[str], folder, **options) -> list[str]:
     """How samples from the same seeds come about in some models of one data shape, side by side (Fig. 2).
 
     Args:
-      models: by name.
+      models: two or more.
+      names: theirs, for the titles.
       folder: for the files; made if missing.
       **options: of `Model.decode`.
     """
     folder = pathlib.Path(folder)
-    if len({model.config.data.shape for model in models.values()}) > 1 or any(
-        len(model.config.data.shape) != 3 for model in models.values()
+    if len({model.config.data.shape for model in models}) > 1 or any(
+        len(model.config.data.shape) != 3 for model in models
     ):
         raise ValueError("figures: models to be compared must be of images of one shape")
     films, pages = [], []
-    for name, model in models.items():
+    for name, model in zip(names, models):
         _, times, states = model.sample(16, frames=frames(model), **options)
         states = begun(model, times, states)
         films.append(states)
         pages.append(strip(model, times, states[:, :4], title=name))
     figures.save(figures.stack(pages), folder / "strips.png")
-    figures.film(films, folder / "films.gif", titles=list(models))
+    figures.film(films, folder / "films.gif", titles=names)
     return ["strips.png: four samples of each from noise to data", "films.gif: sixteen of each coming about"]
 
 

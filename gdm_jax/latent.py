@@ -19,8 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gdm_jax.path import check_groups
 from gdm_jax.process import Process
+from gdm_jax.schedule import check_groups
 
 
 def swap(process: Process, z, donor, chosen) -> jax.Array:
@@ -94,12 +94,12 @@ def traverse(process: Process, z, element: int | tuple[int, ...], values, *, cha
       ValueError: if there is no such element or channel.
     """
     z = _latents(process, z)
-    place = _place(process, element)
-    channels = z.shape[1 + len(place) :]
+    position = place(process, element)
+    channels = z.shape[1 + len(position) :]
     if channel is not None and not (channels and 0 <= channel < channels[0]):
         raise ValueError(f"channel: {channel} is out of range; there are {channels[0] if channels else 0}")
     z_bar = process.basis.forward(z)
-    at = (slice(None), *place, *(() if channel is None else (channel,)))
+    at = (slice(None), *position, *(() if channel is None else (channel,)))
     return jax.vmap(lambda value: process.basis.inverse(z_bar.at[at].set(value)))(jnp.asarray(values, z.dtype))
 
 
@@ -132,16 +132,16 @@ def lowest(process: Process, count: int) -> np.ndarray:
     index = np.asarray(process.groups.index)
     if not 0 <= count <= index.size:
         raise ValueError(f"latent: count must be from 0 to {index.size}, got {count}")
-    rank = process.basis.rank
-    if rank is None or np.shape(rank) != index.shape:
-        rank = np.argsort(np.argsort(index.ravel(), kind="stable")).reshape(index.shape)
-    return np.asarray(rank) < count
+    key = index if process.basis.rank is None else np.asarray(process.basis.rank)
+    key = np.broadcast_to(key.reshape(key.shape + (1,) * (index.ndim - key.ndim)), index.shape)
+    chosen = np.argsort(key.ravel(), kind="stable")[:count]
+    return np.isin(np.arange(index.size), chosen).reshape(index.shape)
 
 
 def _mask(process: Process, chosen, z) -> jax.Array:
     """The chosen elements as a bool array that broadcasts against z."""
-    if isinstance(chosen, np.ndarray) and chosen.dtype == np.bool_:
-        shape = process.groups.shape
+    if len(chosen) and np.asarray(chosen).dtype == np.bool_:
+        shape, chosen = process.groups.shape, np.asarray(chosen)
         if chosen.shape != shape:
             raise ValueError(f"mask: must be of shape {shape}, that of the groups, got {chosen.shape}")
         return jnp.asarray(chosen).reshape(shape + (1,) * (z.ndim - 1 - len(shape)))
@@ -163,14 +163,14 @@ def _latents(process: Process, z) -> jax.Array:
     return z
 
 
-def _place(process: Process, element) -> tuple[int, ...]:
-    """The position of an element in the grid of the groups."""
+def place(process: Process, element: int | tuple[int, ...]) -> tuple[int, ...]:
+    """The position of an element in the grid of the groups; raises ValueError if there is none."""
     shape, rank = process.groups.shape, process.basis.rank
     if isinstance(element, Sequence):
-        place = tuple(int(i) for i in element)
-        if len(place) != len(shape) or any(not 0 <= i < n for i, n in zip(place, shape)):
-            raise ValueError(f"element: {place} is no position in a grid of shape {shape}")
-        return place
+        position = tuple(int(i) for i in element)
+        if len(position) != len(shape) or any(not 0 <= i < n for i, n in zip(position, shape)):
+            raise ValueError(f"element: {position} is no position in a grid of shape {shape}")
+        return position
     size = int(np.prod(shape if rank is None else np.shape(rank)))
     if not 0 <= element < size:
         raise ValueError(f"element: {element} is out of range; there are elements 0..{size - 1}")

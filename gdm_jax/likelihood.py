@@ -16,6 +16,7 @@ The traces are exact, by one derivative for each moving element, or Hutchinson's
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -49,13 +50,24 @@ class Likelihood(NamedTuple):
 
 
 def log_likelihood(
-    u: Network, process: Process, schedule: Schedule, x, *, probes: int = 0, key=None, throw: bool = True, **options
+    u: Network,
+    process: Process,
+    schedule: Schedule,
+    x,
+    *,
+    done: Sequence[int] = (),
+    probes: int = 0,
+    key=None,
+    throw: bool = True,
+    **options,
 ) -> Likelihood:
     """log p(x) in nats, and its term for each group.
 
     Args:
       u, process, schedule: as `gdm_jax.ode.generate`.
       x: `[batch, *shape]`. Images of whole grey levels have no density: add noise first, by `dequantise`.
+      done: groups given: the total is then log p(the others | these), and their own terms are 0. They must be finished
+        before the others begin, as in `gdm_jax.conditional`.
       probes: random signs a trace; 0 for exact traces, as many network derivatives a step as elements move at once.
       key: for probes > 0, one random key, or `[batch]` of them.
       throw: as `gdm_jax.ode.solve`.
@@ -63,18 +75,29 @@ def log_likelihood(
         solver also holds the error of the terms, per element, to its tolerance.
 
     Raises:
-      ValueError: as `solve`; if probes > 0 and there is no key.
+      ValueError: as `solve`; if probes > 0 and key is none, or not one of `jax.random.key` or one an example.
       RuntimeError: as `solve`.
     """
     x = ode.check_state(process, schedule, x, "x")
     if probes < 0 or (probes and key is None):
-        raise ValueError(f"likelihood: probes must be 0 (exact) or more, with a key, got probes={probes}, key={key}")
-    path, options = ode.plan(schedule, forward=True, **options)
-    keys = None if not probes else jax.random.split(key, len(x)) if not key.shape else key
+        given = f"probes={probes}" + (", key=None" if key is None else "")
+        raise ValueError(f"likelihood: probes must be 0 (exact) or more, with a key, got {given}")
+    path, options = ode.plan(schedule, forward=True, done=done, **options)
+    keys = _keys(key, len(x)) if probes else None
     found, failed = follow(u, process, path, x, keys, probes=probes, widest=widest(process, path, x), **options)
-    if throw and not isinstance(failed, jax.core.Tracer):
+    if throw and isinstance(failed, jax.core.Tracer):
+        message = "likelihood: the solver failed; call it outside jit to learn where"
+        return found._replace(total=eqx.error_if(found.total, failed.any(), message))
+    if throw:
         ode.check_solved(failed, options["solver"], options["max_steps"])
     return found
+
+
+def _keys(key, batch: int):
+    """One random key an example."""
+    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or key.shape not in ((), (batch,)):
+        raise ValueError(f"key: must be one of jax.random.key, or {batch} of them, got {key.dtype} of {key.shape}")
+    return key if key.shape else jax.random.split(key, batch)
 
 
 def dequantise(x, keys, levels: int = 256) -> jax.Array:
@@ -128,7 +151,7 @@ def _follow(u, process, path, x, keys, *, probes, widest, **options):
     normal = field.by_group(-0.5 * (jnp.square(z_bar) + jnp.log(2 * jnp.pi)))
     totals = traces.sum(-1)
     error = totals.std(-1, ddof=1) / probes**0.5 if probes > 1 else jnp.full(len(x), jnp.nan if probes else 0.0)
-    groups = normal + traces.mean(1)
+    groups = jnp.where(path.moving.any(0), normal + traces.mean(1), 0)
     return Likelihood(groups.sum(-1), groups, error, process.basis.inverse(z_bar)), failed
 
 
@@ -160,7 +183,7 @@ class _FlowAndTrace(eqx.Module):
     def _estimate(self, jacobian, moves, f):
         """e^T J e, split by group: the signs e are independent, so each group's part estimates its own trace."""
         signs = jnp.moveaxis(self.signs * moves, 1, 0)
-        return jnp.stack([self.by_group(e * v) for e, v in zip(signs, map(jacobian, signs))], axis=1)
+        return jnp.moveaxis(jax.lax.map(lambda e: self.by_group(e * jacobian(e)), signs), 0, 1)
 
     def by_group(self, values):
         """Sums over each group's elements: `[batch, *shape]` -> `[batch, k]`."""

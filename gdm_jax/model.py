@@ -145,6 +145,9 @@ class Model:
           of the last.
         """
         x = self._checked(x, "x")
+        for name, value in (("probes", probes), ("draws", draws)):
+            if value < 0:
+                raise ValueError(f"{name}: must be at least 0, got {value}")
         options = {**build.solver_options(self.config.sampling), **options}
         path, options = ode.plan(self.schedule, forward=True, **options)
         widest = likelihood.widest(self.process, path, x)

@@ -314,6 +314,10 @@ def walk(field, path: Path, y, *, tolerances, **options):
         )
         return end, states, taken, failed[0]
 
+    batch = len(jax.tree.leaves(y)[0])
+    for leaf in jax.tree.leaves(field.examples):
+        if len(leaf) != batch:
+            raise ValueError(f"label: expected one for all or for each of {batch}, got {len(leaf)}")
     alone = jax.tree.map(lambda leaf: leaf[:, None], (field.examples, y))
     end, states, taken, failed = jax.vmap(one, out_axes=(0, 2, 0, 0))(*alone)
     join = jax.tree.map(lambda leaf: leaf[:, 0], end), jax.tree.map(lambda leaf: leaf[:, :, :, 0], states)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from gdm_jax.schedule import Schedule
+from gdm_jax.schedule import Schedule, check_groups
 
 
 class Path(NamedTuple):
@@ -79,15 +79,6 @@ def of(schedule: Schedule, *, steps=None, forward: bool, done: Sequence[int] = (
         return pieces
     back = Path(*(None if leaf is None else leaf[::-1] for leaf in pieces))
     return back._replace(alpha_start=back.alpha_end, alpha_end=back.alpha_start, t_start=back.t_end, t_end=back.t_start)
-
-
-def check_groups(groups: Sequence[int], k: int) -> list[int]:
-    """The group numbers as a sorted list without repetition; raises ValueError if one is not in 0..k-1."""
-    groups = sorted({int(j) for j in groups})
-    outside = [j for j in groups if not 0 <= j < k]
-    if outside:
-        raise ValueError(f"groups: {outside[0]} is out of range; there are groups 0..{k - 1}")
-    return groups
 
 
 def _only(path: Path, chosen) -> Path:

@@ -154,3 +154,12 @@ def check_order(order, k: int) -> None:
     """Raises ValueError unless `order` is a permutation of 0..k-1."""
     if sorted(np.asarray(order).tolist()) != list(range(k)):
         raise ValueError(f"schedule: order must be a permutation of 0..{k - 1}, got {np.asarray(order).tolist()}")
+
+
+def check_groups(groups: Sequence[int], k: int) -> list[int]:
+    """The group numbers as a sorted list without repetition; raises ValueError if one is not in 0..k-1."""
+    groups = sorted({int(j) for j in groups})
+    outside = [j for j in groups if not 0 <= j < k]
+    if outside:
+        raise ValueError(f"groups: {outside[0]} is out of range; there are groups 0..{k - 1}")
+    return groups

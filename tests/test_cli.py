@@ -1,5 +1,6 @@
 """The gdm command, run in process: one tiny run through every command, the help, and bad input in one line."""
 
+import json
 import pathlib
 import pickle
 import re
@@ -10,11 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gdm_jax import cli, data
+from gdm_jax import build, cli, data
 from gdm_jax import config as configs
 
 ROOT = pathlib.Path(__file__).parents[1]
-COMMANDS = ("train", "sample", "encode", "decode", "info", "prepare", "figures")
+COMMANDS = (
+    "train sample encode decode fill edit likelihood analyse info prepare figures"
+).split()
 
 CONFIG = """
 from gdm_jax.config import default
@@ -43,13 +46,17 @@ def cache(tmp_path_factory):
     """The command keeps compiled programs; here in a folder of the test's own."""
     from jax.experimental.compilation_cache import compilation_cache
 
-    before = jax.config.values["jax_compilation_cache_dir"]
+    everything = {"jax_persistent_cache_min_compile_time_secs": 0, "jax_persistent_cache_min_entry_size_bytes": -1}
+    before = {name: jax.config.values[name] for name in ("jax_compilation_cache_dir", *everything)}
+    for name, value in everything.items():
+        jax.config.update(name, value)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         patch.delenv("GDM_TRACEBACK", raising=False)
         compilation_cache.reset_cache()
         yield
-    jax.config.update("jax_compilation_cache_dir", before)
+    for name, value in before.items():
+        jax.config.update(name, value)
     compilation_cache.reset_cache()
 
 
@@ -68,6 +75,36 @@ def workdir(config, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def blocks(config, tmp_path_factory):
+    """A run with four blocks of pixels in every order or all at once, told its labels."""
+    path = tmp_path_factory.mktemp("runs") / "blocks"
+    fields = {"process.groups": "blockwise", "process.basis": "identity", "process.blocks": (2, 2), "process.bands": (),
+              "schedule.random_order": True, "schedule.overlap": (0.0, 1.0), "model.classes": 10, "training.steps": 3,
+              "training.warmup_images": 0, "training.learning_rate": 0.02}
+    overrides = [f"--config.{name}={value}" for name, value in fields.items()]
+    assert cli.main(["train", "--config", config, "--workdir", str(path), *overrides]) == 0
+    return path
+
+
+def run(words, workdir, out, **paths) -> int:
+    """One command on a workdir; words are split at blanks."""
+    command, *rest = words.format(**paths).split()
+    return cli.main([command, "--workdir", str(workdir), "--out", str(out), *rest])
+
+
+def in_basis(workdir, x):
+    """The process of a run, and `[n, 8, 8, 1]` images in the basis of its groups."""
+    process = build.process(configs.from_json((workdir / "config.json").read_text()))
+    return process, np.asarray(process.basis.forward(np.asarray(x).reshape(-1, 8, 8, 1)))
+
+
+def digits_of(workdir, count):
+    """The first images of the data set of a run, in [-1, 1]."""
+    source = data.open_source(configs.from_json((workdir / "config.json").read_text()).data)
+    return np.asarray(data.to_model_range(np.stack([source[i]["x"] for i in range(count)])))
+
+
 def arrays(path):
     with np.load(path, allow_pickle=False) as archive:
         return dict(archive)
@@ -84,7 +121,7 @@ def test_help(command, capsys):
     out = capsys.readouterr().out
     assert caught.value.code == 0
     assert all(name in out for name in (command or COMMANDS))
-    assert re.search(f"^  gdm {command[0]} --" if command else "^ +train ", out, re.MULTILINE)
+    assert re.search(f"^  gdm {command[0]} " if command else "^ +train ", out, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -162,10 +199,7 @@ def test_encode_then_decode(workdir, tmp_path, solver):
     decoded = arrays(tmp_path / "decoded.npz")["x"]
     if "inverse_euler" in solver:
         assert encoded["residual"].max() < 1e-3
-    config = configs.from_json((workdir / "config.json").read_text())
-    source = data.open_source(config.data)
-    x = np.asarray(data.to_model_range(np.stack([source[i]["x"] for i in range(6)])))
-    np.testing.assert_allclose(decoded, x, atol=2e-3)
+    np.testing.assert_allclose(decoded, digits_of(workdir, 6), atol=2e-3)
     assert (tmp_path / "decoded.png").is_file() and (tmp_path / "encoded.png").is_file()
 
 
@@ -192,6 +226,139 @@ def test_figures(workdir, tmp_path, capsys):
             picture.load()
 
 
+# Orders, labels and the commands that use groups
+
+
+def test_figures_beside_a_run_of_the_same_name(workdir, tmp_path, capsys):
+    """Two runs are shown even where their folders are called alike, here a run beside itself."""
+    assert run("figures --beside {run}", workdir, tmp_path, run=workdir) == 0
+    announced = [line.split(": ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert {pathlib.Path(path).name for path in announced} == {"strips.png", "films.gif"}
+    with Image.open(tmp_path / "figures" / "films.gif") as film:
+        assert film.n_frames > 3 * 2
+    with Image.open(tmp_path / "figures" / "strips.png") as strips:
+        assert strips.height > 2 * 4 * 64
+
+
+def test_sample_as_an_mp4(workdir, tmp_path):
+    av = pytest.importorskip("av", reason="PyAV writes MP4; pip install gdm-jax[mp4]")
+    assert run("sample --count 4 --film mp4", workdir, tmp_path) == 0
+    with av.open(str(tmp_path / "samples.mp4")) as film:
+        assert sum(1 for _ in film.decode(video=0)) > 3 * 2
+
+
+def test_sample_by_order_overlap_and_label(blocks, tmp_path):
+    """Each is another way from the same noise, so other images."""
+    found = {}
+    for words in ("", "--order 3 1 2 0", "--overlap 1", "--label 3", "--label 3 --guidance 3"):
+        assert run(f"sample --seeds 1 2 {words}", blocks, tmp_path) == 0
+        found[words] = arrays(tmp_path / "samples.npz")["x"]
+    for a in found:
+        for b in found:
+            assert a == b or np.abs(found[a] - found[b]).max() > 1e-3, (a, b)
+
+
+def test_fill_the_bands_of_digits(workdir, tmp_path):
+    """The band that is kept is the image's in each filling, the others are not, nor those of another seed."""
+    assert run("fill --data 2 --keep 0 --count 3", workdir, tmp_path) == 0
+    x = arrays(tmp_path / "filled.npz")["x"]
+    assert (x.shape, x.dtype) == ((2, 3, 8, 8, 1), np.float32)
+    process, filled = in_basis(workdir, x)
+    _, given = in_basis(workdir, np.repeat(digits_of(workdir, 2), 3, axis=0))
+    kept = np.asarray(process.groups.index) == 0
+    np.testing.assert_allclose(filled[:, kept], given[:, kept], atol=1e-5)
+    assert np.abs(filled - given)[:, ~kept].max(1).min() > 1e-2
+    assert np.abs(x[:, 0] - x[:, 1]).max() > 1e-2
+    with Image.open(tmp_path / "filled.png") as picture:
+        assert picture.width > 5 * 64 and picture.height > 2 * 64
+
+
+def test_fill_samples(workdir, tmp_path, capsys):
+    assert run("fill --seeds 5 9 --keep 0 1 --count 2", workdir, tmp_path) == 0
+    assert capsys.readouterr().out.split() == [str(tmp_path / "filled.png"), str(tmp_path / "filled.npz")]
+    assert run("sample --seeds 5 9", workdir, tmp_path) == 0
+    process, filled = in_basis(workdir, arrays(tmp_path / "filled.npz")["x"])
+    _, given = in_basis(workdir, np.repeat(arrays(tmp_path / "samples.npz")["x"], 2, axis=0))
+    kept = np.asarray(process.groups.index) < 2
+    np.testing.assert_allclose(filled[:, kept], given[:, kept], atol=1e-5)
+    assert np.abs(filled - given)[:, ~kept].max() > 1e-2
+
+
+def test_fill_by_a_mask(blocks, tmp_path):
+    """White is known, here two blocks at opposite corners: these pixels come back to the last bit."""
+    mask = np.kron([[1, 0], [0, 1]], np.ones((4, 4))).astype(bool)
+    Image.fromarray(255 * mask.astype(np.uint8)).save(tmp_path / "mask.png")
+    assert run("fill --data 2 --mask {mask} --count 3 --label 4", blocks, tmp_path, mask=tmp_path / "mask.png") == 0
+    x, given = arrays(tmp_path / "filled.npz")["x"], digits_of(blocks, 2)[:, None]
+    np.testing.assert_array_equal(x[..., mask, :], np.broadcast_to(given, x.shape)[..., mask, :])
+    assert np.abs(x - given)[..., ~mask, :].max((2, 3)).min() > 1e-2
+
+
+@pytest.mark.parametrize(
+    "words, shape",
+    [
+        ("swap --data 2 --groups 0", (2, 2)),
+        ("swap --seeds 1 2 --donor-seeds 4 5 6 --groups 0 2", (2, 3)),
+        ("interpolate --seeds 1 2 3 --count 2", (2, 4, 2)),
+        ("interpolate --seeds 1 2 --groups 0 2 --linear --count 5", (1, 1, 5)),
+        ("traverse --seeds 1 2 --elements 0 5 --channel 0 --count 3", (2, 2, 3)),
+        ("resample --seeds 1 2 --count 2 --seed 3", (3, 2, 2)),
+        ("keep --seeds 1 2", (2, 3)),
+        ("keep --seeds 1 2 --groups 0 --seed 4", (2, 1)),
+    ],
+)
+def test_edits(workdir, tmp_path, words, shape, capsys):
+    """Every operation, with and without its options."""
+    assert run(f"edit {words}", workdir, tmp_path) == 0
+    name = words.split()[0]
+    x = arrays(tmp_path / f"{name}.npz")["x"]
+    assert (x.shape, x.dtype) == ((*shape, 8, 8, 1), np.float32) and np.isfinite(x).all()
+    with Image.open(tmp_path / f"{name}.png") as picture:
+        assert picture.width > 64 * shape[-1] and picture.height > 64
+    captured = capsys.readouterr()
+    assert captured.out.split() == [str(tmp_path / f"{name}.png"), str(tmp_path / f"{name}.npz")]
+    assert "warning" not in captured.err
+
+
+@pytest.mark.parametrize("draws", [2, 0])
+def test_likelihood(workdir, tmp_path, draws):
+    """By group and in all, in bits a dimension of dequantised images or nats of images as they are."""
+    words = "likelihood --data 100 --split train[1794:] --probes 2 --solver euler --steps 6"
+    assert run(f"{words} --draws {draws}", workdir, tmp_path) == 0
+    report = json.loads((tmp_path / "likelihood.json").read_text())
+    sizes, means = zip(*((report[f"group {j}"]["elements"], report[f"group {j}"]["mean"]) for j in range(3)))
+    found = arrays(tmp_path / "likelihood.npz")
+    assert sizes == (4, 12, 48) and report["n"] == 3 and report["total"]["elements"] == 64
+    if draws:
+        assert report["unit"] == "bits/dim"
+        assert np.dot(sizes, means) == pytest.approx(64 * report["total"]["mean"], rel=1e-5)
+        bits = -found["total"].mean() / (64 * np.log(2)) - np.log2(2 / 255)
+        assert report["total"]["mean"] == pytest.approx(bits, rel=1e-5)
+        with Image.open(tmp_path / "likelihood.png") as picture:
+            picture.load()
+    else:
+        assert report["unit"] == "nats" and not (tmp_path / "likelihood.png").exists()
+        assert sum(means) == pytest.approx(report["total"]["mean"], rel=1e-5)
+        assert report["total"]["mean"] == pytest.approx(found["total"].mean(), rel=1e-5)
+    np.testing.assert_allclose(found["groups"].sum(1), found["total"], rtol=1e-4)
+    assert f"{report['total']['mean']:.4f}" in (tmp_path / "likelihood.md").read_text()
+
+
+def test_analyse(workdir, tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib draws curves; pip install gdm-jax[test]")
+    words = "analyse --data 120 --features pixels --sets 3 --members 2 --solver euler --steps 6"
+    assert run(words, workdir, tmp_path) == 0
+    report = json.loads((tmp_path / "analysis.json").read_text())
+    variance = report["perceptual_variance"]
+    assert variance["fixed"] == [0, 1, 2, 4, 8, 16, 32]
+    assert variance["mean"][0] > variance["mean"][-1] > 0
+    assert len(report["ks"]) == len(report["probe"]["accuracy"]) == 3
+    text = (tmp_path / "analysis.md").read_text()
+    assert all(f"group {j}" in text for j in range(3)) and "perceptual variance" in text
+    with Image.open(tmp_path / "perception.png") as picture:
+        picture.load()
+
+
 # Bad input
 
 
@@ -212,6 +379,11 @@ def files(tmp_path):
     np.savez(tmp_path / "objects.npz", z=np.array([{}], dtype=object))
     np.savez(tmp_path / "nothing.npz", z=np.zeros((0, 8, 8, 1), np.float32))
     np.save(tmp_path / "single.npy", np.zeros((2, 8, 8, 1), np.float32))
+    corner = np.indices((8, 8)).max(0)
+    Image.fromarray(np.where(corner < 4, 255, 0).astype(np.uint8)).save(tmp_path / "block.png")
+    Image.fromarray(np.where(corner < 3, 255, 0).astype(np.uint8)).save(tmp_path / "cut.png")
+    Image.new("L", (8, 8), 255).save(tmp_path / "white.png")
+    Image.new("L", (4, 4), 255).save(tmp_path / "little.png")
     (tmp_path / "broken_run").mkdir()
     (tmp_path / "broken_run" / "config.json").write_text("{")
     (tmp_path / "untrained").mkdir()
@@ -222,6 +394,12 @@ def files(tmp_path):
 SAMPLE = "sample --workdir {run} --out {tmp}"
 ENCODE = "encode --workdir {run} --out {tmp}"
 DECODE = "decode --workdir {run} --out {tmp} --latents {tmp}"
+FILL = "fill --workdir {run} --out {tmp} --data 2"
+MASK = "fill --workdir {blocks} --out {tmp} --data 2 --mask {tmp}"
+EDIT = "edit --workdir {run} --out {tmp}"
+LIKELIHOOD = "likelihood --workdir {run} --out {tmp}"
+ANALYSE = "analyse --workdir {run} --out {tmp}"
+TOLD = "sample --workdir {blocks} --out {tmp}"
 TRAIN = "train --config {config} --workdir {tmp}/new"
 
 
@@ -268,13 +446,53 @@ TRAIN = "train --config {config} --workdir {tmp}/new"
         (f"{DECODE}/single.npy", "single.npy"),
         (f"{DECODE}/small.npz", r"\(2, 4, 4, 1\)"),
         (f"{DECODE}/nothing.npz", r"\(0, 8, 8, 1\)"),
+        (f"{SAMPLE} --order 2 1 0", r"order: the network was not trained on \(2, 1, 0\); it was on \(0, 1, 2\)"),
+        (f"{SAMPLE} --order 0 1", r"sampling.order: expected a permutation of 3 groups, 0..2, got \(0, 1\)"),
+        (f"{SAMPLE} --overlap 0.5", r"sampling.overlap: must be one that the .* trained on, \(0.0,\), got 0.5"),
+        (f"{SAMPLE} --boundaries 0.5", r"sampling.boundaries: 3 groups need 2 boundaries, got \(0.5,\)"),
+        (f"{SAMPLE} --label 3", "label: this model was trained without labels; train one with model.classes > 0"),
+        (f"{SAMPLE} --guidance 2", "guidance: needs a label to guide towards"),
+        (f"{TOLD} --guidance 2", "guidance: needs a label to guide towards"),
+        (f"{TOLD} --label 3 --guidance -1", "guidance: must not be negative, got -1"),
+        (f"{TOLD} --label 10", r"label: must be from 0 to 9, or -1 for none, got"),
+        (f"{TOLD} --label 1 2 3 --count 2", "label: must be a whole number, or one for each of 2 examples"),
+        (f"{FILL}", "pass either --keep GROUP ... or --mask FILE"),
+        (f"{FILL} --keep 0 --mask {{tmp}}/block.png", "pass either --keep GROUP ... or --mask FILE"),
+        (f"{FILL} --keep 3", r"3 is out of range; there are groups 0\.\.2"),
+        (f"{FILL} --keep 0 1 2", "keep: name at least one of 3 groups and not all"),
+        (f"{FILL} --keep 1", r"keep: the network was not trained to go on from groups \[1\]; .* \[0\], \[0, 1\]"),
+        (f"{FILL} --keep 0 --count 0", "count: must be at least 1, got 0"),
+        (f"{FILL} --keep 0 --seeds 1", "pass either --images FILE_OR_FOLDER ... or --data COUNT, or --seeds SEED"),
+        ("fill --workdir {run} --keep 0", "pass either --images FILE_OR_FOLDER ... or --data COUNT, or --seeds SEED"),
+        (f"{FILL} --mask {{tmp}}/block.png", "--mask: is for groups of pixels; name the bands to keep with --keep"),
+        (f"{MASK}/cut.png", "mask: cuts through group 0, of which it knows 9 of 16 elements"),
+        (f"{MASK}/white.png", "keep: name at least one of 4 groups and not all"),
+        (f"{MASK}/little.png", r"mask: must be of shape \(8, 8\), that of the groups, got \(4, 4\)"),
+        (f"{MASK}/text.png", "--mask: '.*text.png' cannot be read"),
+        (f"{MASK}/none.png", "--mask: '.*none.png' cannot be read"),
+        (f"{EDIT} keep", "pass one of --images PATH ..., --data COUNT, --seeds SEED"),
+        (f"{EDIT} keep --data 2 --seeds 1", "pass one of --images PATH ..., --data COUNT, --seeds SEED"),
+        (f"{EDIT} swap --seeds 1 2", "--groups: name the groups to take from the donors"),
+        (f"{EDIT} keep --seeds 1 --groups 5", r"groups: 5 is out of range; there are groups 0\.\.2"),
+        (f"{EDIT} traverse --seeds 1 --elements 64", r"element: 64 is out of range; there are elements 0\.\.63"),
+        (f"{EDIT} resample --seeds 1 --count -1", "count"),
+        (f"{EDIT} keep --seeds 1 --label 1 2", "--label: edits take one label for all images"),
+        (f"{EDIT} keep --images {{tmp}}/torn.png", "torn.png"),
+        (LIKELIHOOD, "pass either --images FILE_OR_FOLDER ... or --data COUNT$"),
+        (f"{LIKELIHOOD} --data 2 --images {{tmp}}/whole.png", "pass either --images FILE_OR_FOLDER ... or --data"),
+        (f"{LIKELIHOOD} --data 2 --split test", "data.split: digits has train, or a part such as .*, got 'test'"),
+        (f"{LIKELIHOOD} --data 2 --probes -1", "probes: .*-1"),
+        (f"{LIKELIHOOD} --data 2 --draws -1 --probes 2 --solver euler --steps 6", "draws: .*-1"),
+        (ANALYSE, "pass either --images"),
+        (f"{ANALYSE} --images {{tmp}}/whole.png", "--features classifier: needs the labels of --data; or pass"),
+        ("figures --workdir {run} --beside {tmp}/folder", "holds no config.json"),
     ],
 )
-def test_bad_input(words, message, files, config, workdir, capsys):
+def test_bad_input(words, message, files, config, workdir, blocks, capsys):
     """Exit status 2, and one line on stderr that names what is wrong."""
-    words = words.format(tmp=files, config=config, run=workdir).split()
+    words = words.format(tmp=files, config=config, run=workdir, blocks=blocks).split()
     assert cli.main(words) == 2
-    err = capsys.readouterr().err
+    err = re.sub(r"^.*\r.*\n", "", capsys.readouterr().err)  # a bar of progress first
     assert re.fullmatch(rf"gdm {words[0]}: error: [^\n]+\n", err), err
     assert re.search(message, err), err
     assert not (files / "new").exists()
@@ -294,6 +512,10 @@ def test_bad_input(words, message, files, config, workdir, capsys):
         ("sample --workdir a b", "unrecognised argument 'b'"),
         ("train --config a.py --workdir a --config.seed", "unrecognised argument '--config.seed'"),
         ("sample --workdir a --config.seed=3", "--config.seed=3 needs --config"),
+        ("sample --workdir a --film avi", "invalid choice: 'avi'"),
+        ("edit --workdir a", "required: OPERATION"),
+        ("edit paint --workdir a", "invalid choice: 'paint'"),
+        ("analyse --workdir a --features inception", "invalid choice: 'inception'"),
     ],
 )
 def test_bad_usage(words, message, capsys):

@@ -151,7 +151,7 @@ def test_a_data_set_prepared_elsewhere_is_opened_by_name(tmp_path):
     settings = {"name": "elsewhere", "dir": str(tmp_path), "shape": (4, 4, 3)}
     assert colours(data.open_source(Data(**settings))) == [(0, 0, 10, 0), (1, 1, 10, 0), (2, 2, 10, 0)]
     assert len(data.open_source(Data(**settings, split="test"))) == 2
-    with pytest.raises(ValueError, match=r"data\.split: elsewhere has train, test, got 'validation'"):
+    with pytest.raises(ValueError, match=r"data\.split: elsewhere has train, test, or a part .*, got 'validation'"):
         data.open_source(Data(**settings, split="validation"))
     with pytest.raises(ValueError, match=r"data\.shape: the data set's images are \(4, 4, 3\), the config says"):
         data.open_source(Data(**{**settings, "shape": (8, 8, 3)}))
@@ -173,16 +173,109 @@ def test_bad_sources(tmp_path, settings, message):
         data.open_source(Data(dir=str(tmp_path), **settings))
 
 
+def test_digits_of_another_shape(digits_dir):
+    message = r"data.shape: the data set's images are \(8, 8, 1\), the config says \(16, 16, 1\)"
+    with pytest.raises(ValueError, match=message):
+        data.open_source(Data(name="digits", dir=digits_dir, shape=(16, 16, 1)))
+
+
+@pytest.mark.parametrize("cut", ["1500", "-300", "25%"])
+def test_parts_of_a_split_are_disjoint_and_complete(digits_dir, digits, cut):
+    """Held-out digits are digits that were not trained on, and nothing is lost between the two."""
+    before, after = (
+        data.open_source(Data(name="digits", dir=digits_dir, split=f"train[{part}]")) for part in (f":{cut}", f"{cut}:")
+    )
+    parts = [*(before[i] for i in range(len(before))), *(after[i] for i in range(len(after)))]
+    assert len(before) == {"1500": 1500, "-300": 1497, "25%": 449}[cut] and len(parts) == 1797
+    for i, example in enumerate(parts):
+        np.testing.assert_array_equal(example["x"], digits[i]["x"])
+        assert example["label"] == digits[i]["label"]
+
+
+@pytest.mark.parametrize("split", ["test", "train[:10", "train[a:]", "train[:10]+test"])
+def test_an_unknown_split(digits_dir, split):
+    with pytest.raises(ValueError, match="data.split: digits has train, or a part such as .*, got") as caught:
+        data.open_source(Data(name="digits", dir=digits_dir, split=split))
+    assert repr(split) in str(caught.value) and "\n" not in str(caught.value)
+
+
+# Several sets
+
+
+@pytest.fixture
+def several(pictures):
+    """Three reddish and one blue image as sets of their own, three parts of the first to one of the second."""
+    folders = pictures.parent / "red", pictures.parent / "blue"
+    for folder, colour, count in zip(folders, ((200, 0, 0), (0, 0, 200)), (3, 1)):
+        folder.mkdir()
+        for i in range(count):
+            Image.new("RGB", (8, 8), tuple(value + i if value else 0 for value in colour)).save(folder / f"{i}.png")
+    return Data(shape=(8, 8, 3), dir=str(pictures.parent / "prepared"),
+                mixture=(("folder", str(folders[0]), 3), ("folder", str(folders[1]), 1.0)))
+
+
+def test_the_label_of_an_example_is_the_number_of_its_set(several):
+    """One after another, whatever labels the sets have of their own."""
+    source = data.open_source(several)
+    assert (len(source), source.shape) == (4, (8, 8, 3))
+    assert colours(source) == [(0, 200, 0, 0), (0, 201, 0, 0), (0, 202, 0, 0), (1, 0, 0, 200)]
+    assert [int(source[i]["label"]) for i in range(4)] == [0, 0, 0, 1]
+
+
+def test_digits_and_a_folder(pictures, digits_dir, digits):
+    """Sets of different kinds; the label of a digit, and of a class of the folder, gives way to that of the set."""
+    mixture = (("digits", "", 1), ("folder", str(pictures), 1))
+    source = data.open_source(Data(dir=digits_dir, shape=(8, 8, 1), mixture=mixture))
+    assert len(source) == 1797 + 4
+    np.testing.assert_array_equal(source[5]["x"], digits[5]["x"])
+    assert [int(source[i]["label"]) for i in (0, 5, 1796, 1797, 1800)] == [0, 0, 0, 1, 1]
+
+
+def test_shares_follow_the_weights(several):
+    """Not the sizes of the sets; within a set every example comes equally often, and mirrored like any other."""
+    stream = data.stream(data.open_source(several), seed=0, batch=100)
+    found = [next(stream) for _ in range(10)]
+    label = np.concatenate([batch["label"] for batch in found])
+    shade = np.concatenate([batch["x"][:, 0, 0] for batch in found])
+    assert (label == 0).mean() == pytest.approx(0.75, abs=0.02)
+    np.testing.assert_array_equal(shade[label == 1], np.broadcast_to([0, 0, 200], (np.sum(label == 1), 3)))
+    values, counts = np.unique(shade[label == 0, 0], return_counts=True)
+    assert values.tolist() == [200, 201, 202] and np.ptp(counts) <= 3
+
+
+def test_a_mixture_resumes_and_is_shared_like_one_set(several):
+    """A saved position reads on exactly; two hosts together read what one does."""
+    source, options = data.open_source(several), {"seed": 5, "batch": 4, "flip": True}
+    stream = data.stream(source, **options)
+    for _ in range(7):
+        next(stream)
+    state = json.loads(json.dumps(stream.get_state()))
+    again = data.stream(source, **options)
+    again.set_state(state)
+    for expected in [next(stream) for _ in range(6)]:
+        found = next(again)
+        for name in ("x", "label", "position"):
+            np.testing.assert_array_equal(found[name], expected[name])
+    whole = next(data.stream(source, **options))
+    parts = [next(data.stream(source, process_index=p, process_count=2, **options)) for p in range(2)]
+    order = np.argsort(np.concatenate([part["position"] for part in parts]))
+    for name in ("x", "label"):
+        np.testing.assert_array_equal(np.concatenate([part[name] for part in parts])[order], whole[name])
+
+
 @pytest.mark.parametrize(
-    "settings, message",
+    "mixture, message",
     [
-        ({"shape": (16, 16, 1)}, r"data.shape: the data set's images are \(8, 8, 1\), the config says \(16, 16, 1\)"),
-        ({"split": "test"}, "data.split: digits has train, got 'test'"),
+        ((("folder", "{tmp}/missing", 1),), "data.path: there is no folder '.*missing'"),
+        ((("digits", "", 1), ("nothing_of_the_kind", "", 1)), "data.name: must be digits, mixture2d, folder, or .*"),
+        ((("digits", "", 1), ("mixture2d", "", 1)), r"data.shape: mixture2d has shape \(2,\), got \(8, 8, 1\)"),
     ],
 )
-def test_digits_under_another_description(digits_dir, settings, message):
-    with pytest.raises(ValueError, match=message):
-        data.open_source(Data(**{"name": "digits", "dir": digits_dir} | settings))
+def test_bad_sets_of_a_mixture(tmp_path, digits_dir, mixture, message):
+    mixture = tuple((name, path.format(tmp=tmp_path), weight) for name, path, weight in mixture)
+    with pytest.raises(ValueError, match=message) as caught:
+        data.open_source(Data(dir=digits_dir, mixture=mixture))
+    assert "\n" not in str(caught.value)
 
 
 def test_channels_other_than_one_or_three(pictures):

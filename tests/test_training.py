@@ -130,16 +130,40 @@ def test_accumulation_equals_one_big_batch(tiny, on_one):
     same(state.params, on_one[1].params, atol=1e-4)
 
 
-@pytest.mark.parametrize("random_order", [False, True])
-def test_what_chance_decides_depends_on_the_position_alone(tiny, random_order):
+def labelled(config, **changes):
+    """The same config told the digit; keyword arguments change fields of config.data."""
+    network, source = dataclasses.replace(config.model, classes=10), dataclasses.replace(config.data, **changes)
+    return dataclasses.replace(config, model=network, data=source)
+
+
+def test_eight_devices_equal_one_with_labels(tiny):
+    """Also which labels are withheld, and the noise of dequantisation."""
+    config = labelled(tiny(label_dropout=0.5), dequantise=True, levels=17)
+    (one, state), (eight, mapped) = (steps(config, mapped=mapped, count=3) for mapped in (False, True))
+    np.testing.assert_allclose(eight, one, rtol=1e-5)
+    same(mapped.params, state.params, atol=1e-4)
+
+
+SCHEDULES = {
+    "one": {},
+    "random_order": {"random_order": True},
+    "random_orders": {"random_orders": 5},
+    "orders": {"order": ((0, 1, 2, 3), (3, 2, 1, 0)), "overlap": (0.0, 0.5, 1.0)},
+    "boundaries": {"boundaries": ((0.25, 0.5, 0.75), (0.1, 0.2, 0.3))},
+}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
+def test_what_chance_decides_depends_on_the_position_alone(tiny, schedule):
     """A device's share of the draws is that share of the whole batch's; other steps and seeds draw others."""
-    config = dataclasses.replace(tiny(), schedule=configs.Intervals(random_order=random_order))
+    config = dataclasses.replace(tiny(label_dropout=0.5), schedule=configs.Intervals(**schedule))
     family = build.family(config, 4)
 
     def drawn(position, step=3, config=config):
         draws = draw(config, family, step, jnp.asarray(position), (8, 8, 1))
         alpha, keys = draws.schedule.alpha(draws.t), jax.random.key_data(draws.keys)
-        return {"t": draws.t, "z": draws.z, "alpha": alpha, "keys": keys}
+        chance = {"jitter": draws.jitter, "labelled": draws.labelled}
+        return {"t": draws.t, "z": draws.z, "alpha": alpha, "keys": keys, **chance}
 
     whole = drawn(np.arange(16))
     same(drawn([9, 2, 14]), {name: value[jnp.array([9, 2, 14])] for name, value in whole.items()})
@@ -147,6 +171,77 @@ def test_what_chance_decides_depends_on_the_position_alone(tiny, random_order):
         assert all((other[name] != whole[name]).any() for name in whole)
     np.testing.assert_allclose(np.diff(np.sort(whole["t"])), 1 / 16, atol=1e-6)
     assert len({z.tobytes() for z in np.asarray(whole["z"])}) == 16
+
+
+def test_every_order_and_overlap_is_drawn_alike(tiny):
+    """Each example draws one of two orders and, independently, one of three overlaps, uniformly."""
+    config = dataclasses.replace(tiny(), schedule=configs.Intervals(**SCHEDULES["orders"]))
+    family = build.family(config, 4)
+    drawn = draw(config, family, 0, jnp.arange(3000), (1,)).schedule
+    found = np.concatenate([drawn.t_start, drawn.t_end], axis=1).round(4)
+    possible = [family.schedule(order, intervals=n) for order in config.schedule.order for n in range(3)]
+    expected = np.unique([np.concatenate([s.t_start, s.t_end]).round(4) for s in possible], axis=0)
+    schedules, counts = np.unique(found, axis=0, return_counts=True)
+    np.testing.assert_allclose(schedules, expected, atol=1e-4)
+    shares = np.where(np.ptp(schedules[:, :4], axis=1) < 1e-3, 1 / 3, 1 / 6)  # all at once has no order
+    assert len(schedules) == 5
+    np.testing.assert_allclose(counts / 3000, shares, atol=4 * np.sqrt(shares * (1 - shares) / 3000).max())
+
+
+def test_share_of_labels_withheld(tiny, share=0.3):
+    config = tiny(label_dropout=share)
+    told = draw(config, build.family(config, 4), 0, jnp.arange(2000), (1,)).labelled
+    assert 1 - told.mean() == pytest.approx(share, abs=4 * (share * (1 - share) / 2000) ** 0.5)
+
+
+def first_batch(config):
+    """Parts of the config, the first state with a last layer that is not zero, and the first batch."""
+    net, process, family = parts(config)
+    state = states.create(config, net, process.k)
+    params = jax.tree.map(lambda leaf: leaf + 0.01, state.params)
+    batch = next(data.stream(data.open_source(config.data), seed=config.seed, batch=config.training.batch))
+    return net, process, family, dataclasses.replace(state, params=params), batch
+
+
+def test_a_withheld_label_moves_nothing(tiny):
+    """Where every label is withheld their map has no gradient, so that Adam leaves it where it was."""
+    config = labelled(tiny(label_dropout=1.0, warmup_images=0))
+    net, process, family, state, batch = first_batch(config)
+    new, _ = jax.jit(make_step(config, net, process, family))(state, batch)
+    moved = jax.tree.map(lambda a, b: float(jnp.abs(a - b).max()), state.params, new.params)["params"]
+    assert moved.pop("Label_0")["map"]["kernel"] == 0
+    assert min(jax.tree.leaves(moved)) > 0
+
+
+def test_only_the_labels_of_the_batch_are_learnt(tiny):
+    """Rows of the map that belong to digits that are not in the batch stay as they are."""
+    config = labelled(tiny(label_dropout=0.0, warmup_images=0))
+    net, process, family, state, batch = first_batch(config)
+    batch = {**batch, "label": np.array([2, 7] * 8, np.int32)}
+    new, _ = jax.jit(make_step(config, net, process, family))(state, batch)
+    before, after = (s.params["params"]["Label_0"]["map"]["kernel"] for s in (state, new))
+    assert np.flatnonzero(np.abs(after - before).max(1)).tolist() == [2, 7]
+
+
+def test_dequantisation_moves_by_at_most_half_a_level(tiny, monkeypatch):
+    """What the loss is given differs from the data by uniform noise as wide as the distance between two levels."""
+    config = dataclasses.replace(tiny(), data=dataclasses.replace(tiny().data, dequantise=True, levels=17))
+    net, process, family, state, batch = first_batch(config)
+    given = []
+
+    def spy(u, process, x, z, alpha):
+        given.append(x)
+        return jnp.zeros(len(x)) + 0 * u(x, alpha).sum()
+
+    monkeypatch.setattr("gdm_jax.loss.unweighted", spy)
+    with jax.disable_jit():
+        make_step(config, net, process, family)(state, batch)
+    moved = (np.asarray(given[-1]) - np.asarray(data.to_model_range(batch["x"]))) / (2 / 16)
+    draws = draw(config, family, 0, jnp.arange(16), (8, 8, 1))
+    np.testing.assert_allclose(moved, draws.jitter, atol=1e-4)
+    assert np.abs(moved).max() <= 0.5 + 1e-4
+    quantiles = np.quantile(moved, [0.1, 0.25, 0.5, 0.75, 0.9])
+    np.testing.assert_allclose(quantiles, [-0.4, -0.25, 0, 0.25, 0.4], atol=0.06)  # of 1,024 draws
 
 
 def test_ema_decay(tiny):

@@ -38,7 +38,7 @@ class Mixture:
     def default(cls, **options) -> Mixture:
         """Four unequal components whose x_1 is bimodal and tells much, but not all, of x_2."""
         means = np.array([[-1.0, -0.8], [-1.0, 0.9], [0.9, 0.4], [1.1, -1.1]])
-        stds = np.array([[0.25, 0.15], [0.3, 0.2], [0.2, 0.35], [0.25, 0.2]])
+        stds = np.array([[0.4, 0.15], [0.45, 0.2], [0.4, 0.35], [0.4, 0.2]])
         return cls(means, stds, np.array([0.3, 0.2, 0.3, 0.2]), **options)
 
     @functools.cached_property

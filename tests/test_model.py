@@ -1,0 +1,294 @@
+"""A trained model: filling, variations, likelihood, labels and other paths, on one tiny run over digits."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.experimental.compilation_cache import compilation_cache
+
+import gdm_jax as gdm
+from gdm_jax import config as configs
+from gdm_jax import data, latent, ode, training
+
+ORDERS = ((0, 1, 2), (2, 0, 1))
+SHAPE = (8, 8, 1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compile_once(tmp_path_factory):
+    """Two models of one run share their programs through JAX's compilation cache."""
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("cache")),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+        "jax_disable_most_optimizations": True,  # of programs that run a few times
+    }
+    before = {name: jax.config.values[name] for name in settings}
+    for name, value in settings.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+@pytest.fixture(scope="module")
+def workdir(digits_dir, tmp_path_factory):
+    """Ten fast steps, strict, on three bands in two orders or all at once, told the digit. Not to be written to."""
+    config = configs.from_dict(
+        {
+            "data": {"name": "digits", "dir": digits_dir},
+            "process": {"groups": "frequency_bands", "basis": "dct", "bands": [2, 8], "strict": True},
+            "schedule": {"order": ORDERS, "overlap": [0.0, 1.0]},
+            "model": {"name": "mlp", "channels": 32, "blocks": 1, "classes": 10},
+            "training": {"batch": 32, "steps": 10, "warmup_images": 0, "learning_rate": 0.02, "ema_ramp": 0.05},
+            "sampling": {"steps": [6]},
+        }
+    )
+    workdir = tmp_path_factory.mktemp("run")
+    training.train(config, workdir, progress=False)
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def model(workdir):
+    return gdm.load(workdir)
+
+
+@pytest.fixture(scope="module")
+def unlabelled(model):
+    """A model that says that it was trained without labels."""
+    network = dataclasses.replace(model.config.model, classes=0)
+    return dataclasses.replace(model, config=dataclasses.replace(model.config, model=network))
+
+
+@pytest.fixture(scope="module")
+def digits(model):
+    """Eight digits, one a device, `[8, 8, 8, 1]`."""
+    return first_digits(model, 8)
+
+
+def first_digits(model, count):
+    source = data.open_source(model.config.data)
+    return np.asarray(data.to_model_range(np.stack([source[i]["x"] for i in range(count)])))
+
+
+def bands(model, x, chosen):
+    """The elements of some groups of images, in the basis, `[n, elements]`."""
+    index = np.asarray(model.process.groups.index)
+    return np.asarray(model.process.basis.forward(np.asarray(x)))[:, np.isin(index, chosen), 0]
+
+
+# Filling
+
+
+@pytest.mark.parametrize("keep", [[0], [0, 1], [2], [0, 2]])
+def test_fill_keeps_these_groups_and_draws_the_others(model, digits, keep):
+    """Of every order trained on; the same z, other data or another seed give another rest."""
+    rest = [j for j in range(3) if j not in keep]
+    x = model.fill(digits, keep)
+    assert (x.shape, x.dtype) == (digits.shape, np.float32)
+    np.testing.assert_allclose(bands(model, x, keep), bands(model, digits, keep), atol=1e-5)
+    assert np.abs(bands(model, x, rest) - bands(model, digits, rest)).max(1).min() > 1e-2
+    np.testing.assert_array_equal(model.fill(digits, keep, z=ode.latents(np.arange(8), SHAPE)), x)
+    other = model.fill(digits, keep, seeds=np.arange(1, 9))
+    assert np.abs(bands(model, other, rest) - bands(model, x, rest)).max(1).min() > 1e-2
+    negative = model.fill(-digits, keep)
+    assert np.abs(bands(model, negative, rest) - bands(model, x, rest)).max() > 1e-3
+
+
+def test_what_a_filling_ignores(model, digits):
+    """The groups of the data that are not kept, and the groups of the noise that are."""
+    z = ode.latents(np.arange(8), SHAPE)
+    x = model.fill(digits, [0], z=z)
+    others = latent.swap(model.process, -digits, digits, [0]), latent.swap(model.process, z, -digits, [0])
+    np.testing.assert_allclose(model.fill(others[0], [0], z=others[1]), x, atol=1e-5)
+
+
+def test_a_filling_depends_on_its_seed_alone(model):
+    """Not on the batch, nor on what else is in it."""
+    digits = first_digits(model, 12)
+    x = model.fill(digits, [0], seeds=np.arange(30, 42))
+    np.testing.assert_allclose(model.fill(digits, [0], seeds=np.arange(30, 42), batch=8), x, atol=1e-5)
+    np.testing.assert_allclose(model.fill(digits[[7, 2]], [0], seeds=[37, 32]), x[[7, 2]], atol=1e-5)
+
+
+@pytest.mark.parametrize("keep", [[0], [0, 1], [2]])
+def test_variations_are_samples_of_noise_combined(model, keep):
+    """In strict mode, where the shared part cannot see the rest; also in an order other than the first."""
+    seeds = [3, 1, 4, 15, 9]
+    x = model.variations(7, seeds, keep)
+    assert x.shape == (5, *SHAPE)
+    shared = bands(model, x, keep)
+    np.testing.assert_allclose(shared, np.broadcast_to(shared[:1], shared.shape), atol=1e-5)
+    way = model.under(order=next(order for order in ORDERS if set(order[: len(keep)]) == set(keep)))
+    combined = latent.swap(model.process, ode.latents(seeds, SHAPE), ode.latents([7], SHAPE), keep)
+    np.testing.assert_allclose(x, way.decode(combined), atol=1e-5)
+
+
+def test_variations_as_a_film(model):
+    x, times, states = model.variations(7, [3, 1], [0], frames=2)
+    assert states.shape == (1 + 2 * 2, 2, *SHAPE) and len(times) == len(states)
+    assert (np.diff(times) < 0).all() and times[-1] == 0
+    np.testing.assert_allclose(states[-1], x, atol=1e-6)
+    for state in states:
+        np.testing.assert_allclose(bands(model, state, [0]), bands(model, x, [0]), atol=1e-5)
+
+
+# Likelihood
+
+
+LIKELIHOOD = {"probes": 2, "seed": 5}
+
+
+def test_likelihood_by_group_and_batch(model):
+    """Groups sum to the total; noise and signs depend on an example's place alone, not on the batch it is solved in."""
+    x, label = first_digits(model, 12), np.arange(12) % 10
+    found = model.log_likelihood(x, draws=1, label=label, **LIKELIHOOD)
+    assert found.groups.shape == (12, 3) and found.z.shape == x.shape
+    np.testing.assert_allclose(found.groups.sum(1), found.total, rtol=1e-5)
+    for name, value in model.log_likelihood(x, draws=1, label=label, batch=8, **LIKELIHOOD)._asdict().items():
+        np.testing.assert_allclose(value, getattr(found, name), rtol=1e-4, atol=1e-4)
+
+
+def test_draws_are_averaged(model, digits):
+    """The mean of two draws, of which the first is the one of a single draw, with the standard error of that mean."""
+    one, two = (model.log_likelihood(digits, draws=n, label=3, **LIKELIHOOD) for n in (1, 2))
+    second = 2 * two.total - one.total
+    np.testing.assert_allclose(two.error, np.abs(second - one.total) / 2, rtol=1e-2, atol=1e-3)
+    np.testing.assert_allclose(two.groups.sum(1), two.total, rtol=1e-5)
+    assert (two.error > 1e-3).all()
+    again = model.log_likelihood(digits, draws=1, label=3, **LIKELIHOOD)
+    np.testing.assert_array_equal(again.total, one.total)
+    other = model.log_likelihood(digits, draws=1, label=3, probes=2, seed=6)
+    assert (np.abs(other.total - one.total) > 1e-3).all()
+
+
+def test_likelihood_of_the_data_as_they_are(model, digits):
+    """Without draws the latent is that of encode, whatever the seed of the signs; another label is another density."""
+    found, other = (model.log_likelihood(digits, label=label, **LIKELIHOOD) for label in (3, 5))
+    np.testing.assert_allclose(found.z, model.encode(digits, label=3), atol=1e-5)
+    assert (np.abs(other.total - found.total) > 1e-3).all()
+
+
+# Labels
+
+
+def test_labels_are_told(model):
+    """One label for all or one an example; each changes the samples, and without one they are drawn of all classes."""
+    seeds = [1, 2, 3]
+    found = {label: model.sample(seeds=seeds, label=label) for label in (3, 5, -1)}
+    for a, b in ((3, 5), (3, -1), (5, -1)):
+        assert np.abs(found[a] - found[b]).max((1, 2, 3)).min() > 1e-3
+    mixed = model.sample(seeds=seeds, label=[5, -1, 3])
+    for i, label in enumerate([5, -1, 3]):
+        np.testing.assert_allclose(mixed[i], found[label][i], atol=1e-5)
+    np.testing.assert_allclose(found[-1], model.sample(seeds=seeds), atol=1e-5)
+
+
+def test_labels_stay_with_their_examples_in_small_batches(model):
+    label = np.arange(20) % 10
+    np.testing.assert_allclose(model.sample(20, label=label, batch=8), model.sample(20, label=label), atol=1e-5)
+
+
+def test_guidance(model):
+    """0 forgets the label, 1 is the label as trained, more goes beyond it in the same direction."""
+    seeds = [1, 2, 3]
+    by = {w: model.sample(seeds=seeds, label=3, guidance=w) for w in (0, 1, 3)}
+    np.testing.assert_allclose(by[0], model.sample(seeds=seeds, label=-1), atol=1e-5)
+    np.testing.assert_allclose(by[1], model.sample(seeds=seeds, label=3), atol=1e-5)
+    step, leap = ((by[w] - by[0]).reshape(3, -1) for w in (1, 3))
+    assert (np.linalg.norm(leap, axis=1) > 1.5 * np.linalg.norm(step, axis=1)).all()
+    assert ((leap * step).sum(1) > 0).all()
+    np.testing.assert_allclose(model.under(guidance=3.0).sample(seeds=seeds, label=3), by[3], atol=1e-5)
+
+
+def test_a_labelled_digit_comes_back_under_its_label_alone(model, digits):
+    """Three digits, each inverted under a label of its own."""
+    found = model.invert(digits[:3], label=[3, 5, 7])
+    assert found.converged.all()
+    back, other = (model.decode(found.z, label=label) for label in ([3, 5, 7], [5, 7, 3]))
+    np.testing.assert_allclose(back, digits[:3], atol=2e-3)
+    assert np.abs(other - digits[:3]).max((1, 2, 3)).min() > 5e-3
+
+
+# Other paths
+
+
+def test_under_equals_load(workdir, model):
+    """The same samples, different from those in the first order; the model itself is left as it is."""
+    first = model.sample(4)
+    for changes in ({"order": (2, 0, 1)}, {"overlap": 1}):
+        x = model.under(**changes).sample(4)
+        np.testing.assert_allclose(x, gdm.load(workdir, **changes).sample(4), atol=1e-5)
+        assert np.abs(x - first).max() > 1e-3, changes
+    np.testing.assert_array_equal(model.sample(4), first)
+
+
+def test_another_order_compiles_nothing(model):
+    """A path is an argument of what is compiled."""
+    traced = []
+
+    def u(x_t, alpha):
+        traced.append(1)
+        return jnp.sin(x_t)
+
+    way = dataclasses.replace(model, u=jax.tree_util.Partial(u), _compiled={})
+    first, count = way.sample(4), len(traced)
+    assert np.abs(way.under(order=(2, 0, 1)).sample(4) - first).max() > 1e-4
+    assert len(traced) == count > 0
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda model, x: model.sample(2, label=10), r"label: must be from 0 to 9, or -1 for none, got 10"),
+        (lambda model, x: model.sample(2, label=[0, -2]), r"label: must be from 0 to 9, or -1 for none, got \[0, -2\]"),
+        (lambda model, x: model.sample(2, label=[1, 2, 3]), "label: must be a whole number, or one for each of 2"),
+        (lambda model, x: model.sample(2, label=3.0), "label: must be a whole number"),
+        (lambda model, x: model.sample(2, label=[[1, 2]]), "label: must be a whole number"),
+        (lambda model, x: model.sample(2, guidance=2.0), "guidance: needs a label to guide towards"),
+        (lambda model, x: model.sample(2, label=1, guidance=-1.0), "guidance: must not be negative, got -1.0"),
+        (lambda model, x: model.sample(2, label=1, guidance=float("nan")), "guidance: must not be negative, got nan"),
+        (lambda model, x: model.fill(x, [1]), r"not trained to go on from groups \[1\]; .* \[0\], \[2\], \[0, 1\]"),
+        (lambda model, x: model.fill(x, []), "keep: name at least one of 3 groups and not all"),
+        (lambda model, x: model.fill(x, [0, 1, 2]), "keep: name at least one of 3 groups and not all"),
+        (lambda model, x: model.fill(x, [3]), r"3 is out of range; there are groups 0\.\.2"),
+        (lambda model, x: model.fill(x * np.nan, [0]), "x holds NaN or infinite values"),
+        (lambda model, x: model.fill(x, [0], z=x * np.inf), "z holds NaN or infinite values"),
+        (lambda model, x: model.fill(x[0], [0]), r"x: must be \[n, 8, 8, 1\] with n >= 1, got \(8, 8, 1\)"),
+        (lambda model, x: model.fill(x[:0], [0]), r"x: must be \[n, 8, 8, 1\] with n >= 1, got \(0, 8, 8, 1\)"),
+        (lambda model, x: model.fill(x, [0], z=x[:, :4]), r"z: must be \[n, 8, 8, 1\] .* got \(2, 4, 8, 1\)"),
+        (lambda model, x: model.fill(x, [0], seeds=[1, 2, 3]), "one shape"),
+        (lambda model, x: model.variations(1, [], [0]), "n >= 1"),
+        (lambda model, x: model.log_likelihood(x[:, :4]), r"x: must be \[n, 8, 8, 1\]"),
+        (lambda model, x: model.log_likelihood(x, probes=-1), "probes: .*-1"),
+        (lambda model, x: model.log_likelihood(x, draws=-1), "draws: .*-1"),
+        (lambda model, x: model.log_likelihood(x, batch=0), "batch: must be at least 1, got 0"),
+        (
+            lambda model, x: model.under(order=(1, 0, 2)),
+            r"order: the network was not trained on \(1, 0, 2\); it was on "
+            r"\(0, 1, 2\), \(2, 0, 1\)",
+        ),
+        (lambda model, x: model.under(overlap=0.5), r"sampling.overlap: must be one that .* trained on, \(0.0, 1.0\)"),
+        (lambda model, x: model.under(oder=(2, 0, 1)), "there is no field sampling.oder; did you mean 'order'"),
+        (lambda model, x: model.under(solver="eulr"), "did you mean 'euler'"),
+        (lambda model, x: model.under(overlap=1).fill(x, [1]), "not trained to go on from groups"),
+    ],
+)
+def test_refusals(model, digits, call, message):
+    """Before anything is solved, in one line."""
+    with pytest.raises(ValueError, match=message) as caught:
+        call(model, digits[:2])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_without_labels_takes_none(unlabelled):
+    with pytest.raises(ValueError, match="label: this model was trained without labels; train one with model.classes"):
+        unlabelled.sample(2, label=3)

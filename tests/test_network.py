@@ -1,0 +1,136 @@
+"""Networks that know labels: guidance is a linear combination, and each example keeps its own label."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gdm_jax as gdm
+
+PROCESS = gdm.Process(gdm.groups.from_index([0, 1, 1]))
+SCHEDULE = gdm.schedule.uniform(2, order=(1, 0))
+LABEL = jnp.array([2, 0, -1, 5])
+X, Z = jax.random.normal(jax.random.key(0), (2, 4, 3))
+ALPHA = jax.random.uniform(jax.random.key(1), (4, 2))
+ADAPTIVE = {"solver": "tsit5", "steps": None, "rtol": 1e-6, "atol": 1e-6}
+
+
+def u(x_t, alpha, label):
+    """A nonlinear network of which the label turns frequency and phase; -1 is none."""
+    assert x_t.shape[:1] == alpha.shape[:1] == label.shape
+    told = (1.0 + label[:, None]).astype(x_t.dtype)
+    return jnp.sin(x_t[:, ::-1] * (1 + told / 3) + told + alpha[:, :1]) + 0.3 * x_t
+
+
+@pytest.mark.parametrize("w", [0.0, 0.5, 1.0, 3.5])
+def test_guidance_is_linear_in_w(w):
+    told, untold = u(X, ALPHA, LABEL), u(X, ALPHA, jnp.full(4, -1))
+    found = gdm.guided(u, LABEL, w)(X, ALPHA)
+    np.testing.assert_allclose(found, w * told + (1 - w) * untold, atol=1e-5)
+    np.testing.assert_allclose(found[2], untold[2], atol=1e-6)  # who has no label is not guided
+    assert (np.abs(told - untold)[LABEL >= 0] > 1e-3).all()
+
+
+def test_guidance_of_one_costs_one_call():
+    """w = 1 is the network with its label to the last bit, of a batch no larger; any other w doubles the batch."""
+    batches = []
+
+    def counting(x_t, alpha, label):
+        batches.append(len(x_t))
+        return u(x_t, alpha, label)
+
+    np.testing.assert_array_equal(gdm.guided(counting, LABEL)(X, ALPHA), u(X, ALPHA, LABEL))
+    gdm.guided(counting, LABEL, 2.0)(X, ALPHA)
+    assert batches == [4, 8]
+
+
+def test_one_label_for_all():
+    one, many = (gdm.guided(u, label, 2.0)(X, ALPHA) for label in (3, [3, 3, 3, 3]))
+    np.testing.assert_array_equal(one, many)
+
+
+@functools.cache
+def generated():
+    return gdm.generate(gdm.guided(u, LABEL, 2.0), PROCESS, SCHEDULE, Z, **ADAPTIVE)
+
+
+def test_adaptive_steps_keep_each_example_s_label():
+    """Alone with its label an example comes out as in the batch, though steps adapt to each."""
+    together = generated()
+    for n in (0, 3):
+        alone = gdm.generate(gdm.guided(u, LABEL[n : n + 1], 2.0), PROCESS, SCHEDULE, Z[n : n + 1], **ADAPTIVE)
+        np.testing.assert_allclose(together[n : n + 1], alone, atol=1e-5)
+    fixed = gdm.generate(gdm.guided(u, LABEL, 2.0), PROCESS, SCHEDULE, Z, solver="rk4", steps=80)
+    np.testing.assert_allclose(together, fixed, atol=1e-4)
+
+
+def test_one_label_for_all_under_adaptive_steps():
+    one, many = (
+        gdm.generate(gdm.guided(u, label, 2.0), PROCESS, SCHEDULE, Z, **ADAPTIVE) for label in (3, [3, 3, 3, 3])
+    )
+    np.testing.assert_allclose(one, many, atol=1e-6)
+
+
+def test_encode_undoes_generate():
+    """Under the same labels and the same w; not under others."""
+    back = gdm.encode(gdm.guided(u, LABEL, 2.0), PROCESS, SCHEDULE, generated(), **ADAPTIVE)
+    np.testing.assert_allclose(back, Z, atol=1e-4)
+    other = gdm.encode(gdm.guided(u, LABEL[::-1], 2.0), PROCESS, SCHEDULE, generated(), **ADAPTIVE)
+    assert (np.abs(other - Z).max(1) > 1e-2).all()
+
+
+def test_new_labels_reuse_the_compilation():
+    """And other guidance too, other than to and from 1, and new parameters."""
+    traced = []
+
+    def apply(scale, x_t, alpha, label):
+        traced.append(len(x_t))
+        return scale * u(x_t, alpha, label)
+
+    counts = []
+    for label, w, scale in [(LABEL, 2.0, 0.5), (LABEL[::-1], 2.0, 0.5), (LABEL, 3.0, 0.5), (LABEL, 2.0, 0.7)]:
+        network = functools.partial(apply, jnp.float32(scale))
+        gdm.generate(gdm.guided(network, label, w), PROCESS, SCHEDULE, Z, solver="euler", steps=6)
+        counts.append(len(traced))
+    assert counts == [counts[0]] * 4 and counts[0] > 0
+
+
+def test_labels_in_a_likelihood():
+    """Each example has the density of its own label."""
+    x = jnp.repeat(X[:1], 4, axis=0)
+    options = {"solver": "rk4", "steps": 20}
+    found = gdm.log_likelihood(gdm.guided(u, LABEL), PROCESS, SCHEDULE, x, **options).total
+    expected = [
+        gdm.log_likelihood(gdm.guided(u, jnp.full(4, label)), PROCESS, SCHEDULE, x, **options).total[0]
+        for label in LABEL.tolist()
+    ]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert len(np.unique(np.round(expected, 2))) == 4
+
+
+@pytest.mark.parametrize("options", [{"solver": "euler", "steps": 4}, ADAPTIVE], ids=["fixed", "adaptive"])
+@pytest.mark.parametrize("w", [1.0, 2.0])
+def test_as_many_labels_as_examples(w, options):
+    with pytest.raises(ValueError, match="label: expected one for all or for each of 4, got 3"):
+        gdm.generate(gdm.guided(u, LABEL[:3], w), PROCESS, SCHEDULE, Z, **options)
+
+
+@pytest.mark.parametrize(
+    "label, w, message",
+    [
+        (LABEL, -0.1, "guidance: must not be negative, got -0.1"),
+        (LABEL, float("nan"), "guidance: must not be negative, got nan"),
+        ([0.5, 1.0], 1.0, "label: must be whole numbers, one an example, got float32"),
+        ([[0, 1]], 1.0, r"label: must be whole numbers, one an example, got int32 of shape \(1, 2\)"),
+    ],
+)
+def test_bad_input(label, w, message):
+    with pytest.raises(ValueError, match=message):
+        gdm.guided(u, label, w)
+
+
+def test_a_network_must_answer_in_kind():
+    with pytest.raises(ValueError, match=r"like x_t, \(4, 3\), but it returned \(4, 1\)"):
+        gdm.generate(lambda x_t, alpha: x_t[:, :1], PROCESS, SCHEDULE, Z, solver="euler", steps=2)
