@@ -6,7 +6,9 @@
 Variants: bands (4, DCT), pixels (bottom half, then top half), vanilla (k = 1). Trained on 1,500 digits with uniform
 noise over one of their 17 levels; strict, so that the terms of the groups are conditional likelihoods.
 
-Not measured yet.
+Ten to fifteen minutes each on two busy CPU cores. Bits per dimension of the other 297, of 17 levels: bands 2.245
++- 0.016, pixels 2.086 +- 0.017, vanilla 1.971 +- 0.015. Encoded, every band of these has a mean within 0.03 of 0 and a
+standard deviation of 0.93 to 0.98 (of the training digits 0.86 to 0.96).
 """
 
 from gdm_jax.config import inherit

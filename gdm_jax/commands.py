@@ -67,7 +67,7 @@ def fill(arguments) -> None:
         raise ValueError("pass either --keep GROUP ... or --mask FILE")
     keep = arguments.keep or conditional.groups_of_mask(model.process, _mask(arguments.mask, model))
     model.given(keep)  # refuse before anything is solved
-    if arguments.seeds:
+    if arguments.seeds and not arguments.images and arguments.data is None:
         x = model.sample(seeds=arguments.seeds, **options)
     else:
         x, _ = _data(arguments, model)
@@ -133,7 +133,7 @@ def likelihood(arguments) -> None:
 
     model, options = _load(arguments)
     if "solver" not in options and "steps" not in options:
-        options |= {"solver": "dopri5", "steps": None, "rtol": 1e-4, "atol": 1e-4} | options
+        options |= {"solver": "tsit5", "steps": 32}
     x, _ = _data(arguments, model)
     draws = arguments.draws if x.ndim == 4 else 0
     found = model.log_likelihood(x, probes=arguments.probes, draws=draws, **options)
@@ -232,7 +232,7 @@ def _load(arguments):
 
 def _data(arguments, model):
     """The data of --images or --data, `[n, *shape]` in the model's range, and the labels of the latter or None."""
-    if bool(arguments.images) == (arguments.data is not None):
+    if (bool(arguments.images) + bool(getattr(arguments, "seeds", None)) + (arguments.data is not None)) != 1:
         others = ", or --seeds SEED ..." if hasattr(arguments, "seeds") else ""
         raise ValueError(f"pass either --images FILE_OR_FOLDER ... or --data COUNT{others}")
     return _images(arguments.images, arguments.data, arguments.split, model)

@@ -161,8 +161,10 @@ def resample(model: Model, source: Source, *, keep: Sequence[int] | None = None,
       x is `[keeps, n, count, *shape]`.
     """
     _count(count)
+    if keep is None and not model.schedule.prefixes():
+        raise ValueError("groups: no group of this model is finished before another begins; name those to keep")
     pages, made = [], []
-    for kept in _keeps(model, keep):
+    for kept in _keeps(model, keep)[: -1 if keep is None else None]:
         z = np.asarray(latent.resample(model.process, source.z, kept, jax.random.key(seed), count=count))
         x = _decode_each(model, z.swapaxes(0, 1), source)
         heads = [f"draw {n}" for n in range(count)]

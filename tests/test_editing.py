@@ -121,11 +121,11 @@ def test_traverse_sets_one_element(model, source):
 
 
 def test_resample_keeps_a_prefix_and_draws_the_rest(model, source):
-    """A block for each prefix of the order, and the whole; draws differ, and are those of the seed."""
+    """A block for each prefix of the order; draws differ, and are those of the seed."""
     made = editing.resample(model, source, count=3, seed=1)
-    assert made.x.shape == (3, 2, 3, *SHAPE)
+    assert made.x.shape == (2, 2, 3, *SHAPE)
     x, image = bar(model, made.x), np.broadcast_to(bar(model, source.x)[:, None], (2, 3, 16))
-    for block, kept in enumerate((2, 6, 16)):
+    for block, kept in enumerate((2, 6)):
         close(x[block][..., :kept], image[..., :kept])
     assert np.abs(x[0, :, 0, REST] - x[0, :, 1, REST]).min(1).max() > 1e-3
     one = editing.resample(model, source, keep=[0], count=3, seed=1)
