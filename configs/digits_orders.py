@@ -5,7 +5,7 @@
     gdm sample --workdir runs/digits_orders --overlap 1
 
 Nineteen minutes on two busy CPU cores. Frechet distance in pixels of 1,797 samples, Euler 64 steps: over the 24 orders
-0.26 at best, 0.31 in the median, 0.38 at worst; all at once 0.11. The variant `:one` trains the first order alone: 0.26.
+0.26 at best, 0.31 in the median, 0.38 at worst; all at once 0.11. The variant `:one`, the first order alone: 0.26.
 """
 
 from gdm_jax.config import inherit
