@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from PIL import Image
 
@@ -76,10 +77,12 @@ def bands(
       x: data `[n, *shape]` in [-1, 1], n above the number of elements.
       labels: `[n]`, or None to leave out the probe.
       features: images -> `[n, d]`, what perception is taken to be; see `gdm_jax.metrics`.
-      seed: of the samples.
+      seed: of the samples, and of the noise where the model was trained on dequantised data.
       **options: of `Model.encode` and `Model.decode`.
     """
-    process, shape = model.process, model.config.data.shape
+    process, shape, data = model.process, model.config.data.shape, model.config.data
+    if data.dequantise:  # the data that it was trained to encode
+        x = likelihood.dequantise(x, jax.random.split(jax.random.key(seed), len(x)), data.levels)
     z_bar = np.asarray(process.basis.forward(model.encode(x, **options)))
     index = np.asarray(process.groups.index)
     normal = metrics.group_normality(z_bar, index)

@@ -57,7 +57,7 @@ examples:
   gdm likelihood --workdir runs/digits --data 16 --probes 4
 """
 ANALYSE = """Whether encoded latents are normal and independent, which group tells the class, and how much of what one
-sees is still free when the lowest components are fixed (Fig. 4a).
+sees is still free when the lowest components are fixed (Fig. 4a). By 64 steps of Heun unless a solver is given.
 
 examples:
   gdm analyse --workdir runs/digits --data 500

@@ -160,6 +160,8 @@ def analyse(arguments) -> None:
         features = metrics.pixels
     else:
         features = metrics.vgg19(arguments.weights or "imagenet")
+    if "solver" not in options and "steps" not in options:
+        options |= {"solver": "heun", "steps": max(64, model.process.k)}  # Euler's steps encode too narrow a latent
     report = analysis.bands(model, x, label, features, sets=arguments.sets, members=arguments.members, **options)
     _write_report(arguments, "analysis", report)
 
