@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import pathlib
 import sys
@@ -147,6 +148,8 @@ def likelihood(arguments) -> None:
 def analyse(arguments) -> None:
     from gdm_jax import analysis, metrics
 
+    if importlib.util.find_spec("matplotlib") is None:  # before the long part
+        raise ImportError("analyse: draws a curve with matplotlib; pip install 'gdm-jax[eval]'")
     model, options = _load(arguments)
     x, label = _data(arguments, model)
     if x.ndim != 4:
