@@ -100,6 +100,11 @@ def _keys(key, batch: int):
     return key if key.shape else jax.random.split(key, batch)
 
 
+def level_width(levels: int) -> float:
+    """w = 2 / (levels - 1), the distance in [-1, 1] between neighbours of `levels` evenly spread values of a pixel."""
+    return 2 / (levels - 1)
+
+
 def dequantise(x, keys, levels: int = 256) -> jax.Array:
     """x plus uniform noise as wide as one grey level.
 
@@ -111,7 +116,7 @@ def dequantise(x, keys, levels: int = 256) -> jax.Array:
       keys: `[batch]` random keys.
     """
     noise = jax.vmap(lambda key: jax.random.uniform(key, x.shape[1:], minval=-0.5, maxval=0.5))(keys)
-    return x + noise * (2 / (levels - 1))
+    return x + noise * level_width(levels)
 
 
 def bits_per_dimension(log_p, elements, levels: int = 256):
@@ -125,7 +130,7 @@ def bits_per_dimension(log_p, elements, levels: int = 256):
     >>> round(float(bits_per_dimension(64 * np.log(127.5 / 256), 64)), 6)  # uniform over the 256 levels
     8.0
     """
-    return -(log_p / elements + np.log(2 / (levels - 1))) / np.log(2)
+    return -(log_p / elements + np.log(level_width(levels))) / np.log(2)
 
 
 def widest(process: Process, path: Path, x) -> int:

@@ -2,5 +2,5 @@
 
 from gdm_jax.data.images import find_images, read_image
 from gdm_jax.data.mixture import Mixture
-from gdm_jax.data.pipeline import level_width, stream, to_model_range
+from gdm_jax.data.pipeline import stream, to_model_range
 from gdm_jax.data.sources import Several, open_source, prepare

@@ -65,10 +65,5 @@ def to_model_range(x):
     return x.astype(jnp.float32) / 127.5 - 1 if x.dtype == jnp.uint8 else x
 
 
-def level_width(levels: int) -> float:
-    """Distance in [-1, 1] between neighbours of `levels` evenly spread values of a pixel."""
-    return 2 / (levels - 1)
-
-
 def _flip(example: dict, rng: np.random.Generator) -> dict:
     return {**example, "x": example["x"][:, ::-1]} if rng.integers(2) else example

@@ -10,8 +10,9 @@ import optax
 
 from gdm_jax import loss as losses
 from gdm_jax.config import Config
-from gdm_jax.data import level_width, to_model_range
+from gdm_jax.data import to_model_range
 from gdm_jax.family import Family
+from gdm_jax.likelihood import level_width
 from gdm_jax.process import Process
 from gdm_jax.schedule import Schedule
 from gdm_jax.training.state import TrainState, ema_decay, optimizer
