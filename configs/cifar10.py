@@ -20,7 +20,6 @@ def get_config(variant="vanilla"):
     config = default()
     config.data.name = "cifar10"
     config.data.shape = (32, 32, 3)
-    config.data.flip = True
     config.model.dropout = 0.13
     if variant != "vanilla":
         config.process.groups = variant
@@ -32,4 +31,5 @@ def get_config(variant="vanilla"):
         config.schedule.random_order = True
     # 200 M images in batches of 512, learning rate 1e-3: the defaults.
     config.training.steps = 390_625
+    config.training.augment = 0.12
     return config

@@ -14,7 +14,6 @@ def get_config():
     config.data.name = "folder"
     config.data.path = "~/ffhq"
     config.data.shape = (64, 64, 3)
-    config.data.flip = True
     config.process.groups = "frequency_bands"
     config.process.basis = "gaussian_blur"
     config.process.bands = (30, 100, 500)
@@ -26,4 +25,5 @@ def get_config():
     config.training.batch = 256
     config.training.steps = 781_250
     config.training.learning_rate = 2e-4
+    config.training.augment = 0.15
     return config

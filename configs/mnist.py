@@ -1,31 +1,43 @@
-"""GDM-F on MNIST at 28x28, four frequency bands, with a small DDPM++.
+"""The paper's experiments in small: MNIST at 16x16, each model about ten minutes of two CPU cores.
 
-    gdm prepare --config configs/mnist.py --config.data.path=~/mnist/train
-    gdm train --config configs/mnist.py --config.data.path=~/mnist/train --workdir runs/mnist
+    gdm train --config configs/mnist.py:bands --config.data.path=~/mnist/train --workdir runs/mnist
+    gdm experiment groupings --scale small --data ~/mnist/train
 
-Takes any folder of images; for a data set prepared by TFDS set data.name = "mnist". Not measured yet.
+Variants: those of cifar10.py (pixel groups), and bands (GDM-F, four bands of the cosine basis). DDPM++ at one
+resolution of 4x4 patches, which is what a CPU computes at the rate of its matrix products (see digits.py). What they
+reach is in configs/README.md.
 """
 
-from gdm_jax.config import default
+from gdm_jax.config import inherit
 
 
-def get_config():
-    config = default()
+def get_config(variant="bands"):
+    if variant == "bands":
+        config = inherit(__file__, "ffhq64_bands.py")
+        config.process.basis = "dct"
+        config.process.bands = (6, 24, 80)
+        config.schedule.boundaries = (0.25, 0.5, 0.75)
+        config.sampling.boundaries = ()
+    else:
+        config = inherit(__file__, "cifar10.py", variant)
     config.data.name = "folder"
     config.data.path = "~/mnist/train"
-    config.data.shape = (28, 28, 1)
-    config.process.groups = "frequency_bands"
-    config.process.basis = "dct"
-    config.process.bands = (16, 64, 200)
-    config.model.channels = 64
-    config.model.multipliers = (1, 2, 2)
-    config.model.blocks = 2
-    config.model.attention = (7,)
-    config.model.dropout = 0.1
-    config.training.batch = 128
-    config.training.steps = 50_000
-    config.training.warmup_images = 200_000
-    config.training.ema_halflife_images = 100_000
-    config.training.sample_every = 2_500
-    config.training.save_every = 1_000
+    config.data.shape = (16, 16, 1)
+    config.model.channels = 128
+    config.model.multipliers = (1,)
+    config.model.blocks = 1
+    config.model.attention = ()
+    config.model.patch = 4
+    config.model.dropout = 0.0
+    config.training.augment = 0.0  # nor mirrored: 2 and 5 are no mirror images
+    config.training.batch = 64
+    config.training.steps = 4_000
+    config.training.learning_rate = 2e-3
+    config.training.warmup_images = 20_000
+    config.training.decay = "cosine"
+    config.training.ema_halflife_images = 30_000
+    config.training.log_every = 50
+    config.training.sample_every = 2_000
+    config.training.save_every = 500
+    config.training.keep_every = 1_000_000
     return config

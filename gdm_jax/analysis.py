@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from PIL import Image
 
-from gdm_jax import figures, latent, likelihood, metrics, ode
+from gdm_jax import charts, figures, latent, likelihood, metrics, ode
 from gdm_jax.likelihood import Likelihood
 from gdm_jax.model import Model
 
@@ -103,25 +103,25 @@ def bands(
         nats, error = correlation
         text += f"\nTotal correlation between groups: {nats:.3f} nats; if independent, 0 with error {error:.3f}.\n"
 
-    counts = _counts(process.groups)
+    fixed = counts(process.groups)
     shared = np.asarray(ode.latents(np.arange(seed, seed + sets), shape))
     free = np.asarray(ode.latents(np.arange(seed + sets, seed + sets + sets * members), shape))
     free = free.reshape(sets, members, *shape)
     found = []
-    for count in counts:
+    for count in fixed:
         mask = latent.lowest(process, count)
         z = np.stack([np.asarray(latent.swap(process, f, s[None], mask)) for f, s in zip(free, shared)])
         made = model.decode(z.reshape(-1, *shape), **options).reshape(z.shape)
         found.append(metrics.perceptual_variance(made, features))
     mean, error = (np.array([getattr(one, name) for one in found]) for name in ("mean", "error"))
-    numbers["perceptual_variance"] = {"fixed": counts, "mean": mean.tolist(), "standard_error": error.tolist()}
-    rows = [(count, f"{a:.4g}", f"{b:.2g}", f"{a / mean[0]:.1%}") for count, a, b in zip(counts, mean, error)]
+    numbers["perceptual_variance"] = {"fixed": fixed, "mean": mean.tolist(), "standard_error": error.tolist()}
+    rows = [(count, f"{a:.4g}", f"{b:.2g}", f"{a / mean[0]:.1%}") for count, a, b in zip(fixed, mean, error)]
     text += "\n" + table(("fixed components", "perceptual variance", "standard error", "of all"), rows)
     axes = {"x_label": "components fixed, lowest first", "y_label": "perceptual variance"}
-    return Report(text, numbers, {"perception": figures.curve(counts, {"this model": (mean, error)}, **axes)})
+    return Report(text, numbers, {"perception": charts.curve(fixed, {"this model": (mean, error)}, **axes)})
 
 
-def _counts(groups) -> list[int]:
+def counts(groups) -> list[int]:
     """Numbers of components to fix: none, powers of two, and where the groups end."""
     size = int(groups.sizes.sum())
     powers = [2**n for n in range(size.bit_length()) if 2**n < size]

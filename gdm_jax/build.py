@@ -119,8 +119,13 @@ def solver_options(sampling: Sampling) -> dict:
     return {"solver": sampling.solver, "steps": steps, "rtol": sampling.rtol, "atol": sampling.atol}
 
 
-def network(config: Config, process: Process) -> nn.Module:
-    """The Flax module of config.model."""
+def network(config: Config, process: Process) -> nn.Module | models.InBasis:
+    """The Flax module of config.model, with `init` and `apply`."""
+    net = _module(config, process)
+    return models.InBasis(net, process.basis) if config.model.space == "frequency" else net
+
+
+def _module(config: Config, process: Process) -> nn.Module:
     model = config.model
     if model.name == "mlp":
         return models.MLP(width=model.channels, layers=model.blocks, classes=model.classes)
@@ -132,6 +137,7 @@ def network(config: Config, process: Process) -> nn.Module:
         dropout=model.dropout,
         alpha_channels=process.groups if model.alpha_channels else None,
         classes=model.classes,
+        augment=config.training.augment > 0,
         patch=model.patch,
         dtype=jnp.dtype(model.dtype),
         remat=model.remat,

@@ -6,6 +6,7 @@ import argparse
 import os
 import pathlib
 import sys
+import warnings
 
 from gdm_jax import commands
 
@@ -63,6 +64,32 @@ examples:
   gdm analyse --workdir runs/digits --data 500
   gdm analyse --workdir runs/digits --data 500 --features pixels
 """
+EVALUATE = """The Frechet distance between samples and data, precision and recall, by the protocol of FID10K: one seed
+an image, bytes, float64. What was computed is kept: the same command goes on after an interruption. Images that
+ImageNet knows nothing of are better judged by a classifier fitted to the data, or by their pixels.
+
+examples:
+  gdm evaluate --workdir runs/digits --features pixels --count 1797
+  gdm evaluate --workdir runs/digits --features classifier --count 1000 --sets 3 --solver heun --steps 32
+  gdm evaluate --workdir runs/cifar10 --count 10000 --reference cifar10-32x32.npz
+  gdm evaluate --workdir runs/digits --features pixels --images my_samples/
+"""
+EXPERIMENT = """experiments, and what they need trained at --scale paper:
+  groupings   Table 1: which elements make a group             cifar10.py, 5 models
+  orders      Fig. 5: every order of nine blocks               cifar10.py:blockwise
+  numbers     Fig. 11: the number of groups                    cifar10.py, 6 models
+  intervals   Table 2: intervals, and a search for the best    ffhq64_bands.py, 3 models
+  domain      Fig. 10: pixels or coefficients to the network   ffhq64_bands.py, 2 models
+  hierarchy   Figs. 3, 4, 6-9: what the bands carry            ffhq64_bands.py
+  solvers     distance and round trip against network calls    ffhq64_bands.py
+
+Models are trained where there are none, and reused; all that was computed is kept in --runs.
+
+examples:
+  gdm experiment groupings --scale smoke
+  gdm experiment groupings --scale small --config.data.path=~/mnist/train
+  gdm experiment hierarchy --scale smoke --workdir runs/digits
+"""
 INFO = """examples:
   gdm info --workdir runs/digits
   gdm info --config configs/cifar10.py:vanilla
@@ -84,7 +111,7 @@ def main(argv=None) -> int:
     stray = [word for word in arguments.rest if word not in overrides]
     if stray:
         parser.error(f"unrecognised argument {stray[0]!r}; fields of the config are set as --config.FIELD=VALUE")
-    if overrides and not getattr(arguments, "config", None):
+    if overrides and not (getattr(arguments, "config", None) or arguments.name == "experiment"):
         parser.error(f"{overrides[0]} needs --config")
     arguments.overrides = overrides
     import jax
@@ -94,7 +121,10 @@ def main(argv=None) -> int:
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(pathlib.Path("~/.cache/gdm_jax").expanduser()))
     jax.config.update("jax_compilation_cache_dir", cache)
     try:
-        arguments.command(arguments)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("once", category=UserWarning, module="gdm_jax")
+            _warn_in_one_line(arguments.name)
+            arguments.command(arguments)
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         if os.environ.get("GDM_TRACEBACK"):
             raise
@@ -184,6 +214,21 @@ def _parse(argv):
     command.add_argument("--weights", metavar="FILE", help="of vgg19; downloaded by Keras by default")
     command.add_argument("--sets", type=int, default=24, metavar="N", help="of samples that share components (24)")
     command.add_argument("--members", type=int, default=16, metavar="N", help="samples a set (16)")
+    text = "How far samples are from data: Frechet distance, precision and recall."
+    command = add(commands.evaluate, text, EVALUATE, **of_run, label=True)
+    features = ("inception", "classifier", "pixels")
+    command.add_argument("--features", choices=features, default="inception", help="that see the images (inception)")
+    command.add_argument("--weights", metavar="FILE", help="of inception; downloaded by torch-fidelity by default")
+    command.add_argument("--count", type=int, default=10_000, metavar="N", help="samples a set (10000)")
+    command.add_argument("--sets", type=int, default=1, metavar="N", help="sets of seeds, for a standard deviation (1)")
+    command.add_argument("--reference", metavar="FILE", help="an .npz with mu and sigma instead of the data set")
+    command.add_argument("--images", metavar="DIR", help="judge these images instead of samples")
+    text = "Run one of the paper's experiments: train or reuse its models, judge them, draw its table and figures."
+    command = add(commands.experiment, text, EXPERIMENT, workdir="optional")
+    command.add_argument("experiment", metavar="NAME", help="see below")
+    command.add_argument("--scale", choices=("paper", "small", "smoke"), default="small", help="how large (small)")
+    command.add_argument("--runs", default="runs", metavar="DIR", help="for models and reports (runs)")
+    command.add_argument("--configs", default="configs", metavar="DIR", help="of config files (configs)")
     add(commands.info, "What a config or a run holds.", INFO, config="optional", workdir="optional")
     add(commands.prepare, "Write a config's data set as ArrayRecord, once.", PREPARE, config=True)
     text = "Pictures of a trained model: samples, film, strip, reconstruction, mixing."
@@ -209,6 +254,19 @@ def _solver(command, encodes: bool) -> None:
     command.add_argument("--order", type=int, nargs="+", metavar="GROUP", help="of generation, one trained on")
     command.add_argument("--overlap", type=float, help="of the groups' intervals, one trained on; 1 is all at once")
     command.add_argument("--boundaries", type=float, nargs="+", metavar="T", help="where the intervals meet, rising")
+
+
+def _warn_in_one_line(name: str) -> None:
+    """Our own warnings without the line of code that gave them; others as ever."""
+    others = warnings.showwarning
+
+    def show(message, category, filename, *where):
+        if "gdm_jax" in pathlib.Path(filename).parts:
+            print(f"gdm {name}: warning: {message}", file=sys.stderr)
+        else:
+            others(message, category, filename, *where)
+
+    warnings.showwarning = show
 
 
 def _one_line(error: BaseException) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import pathlib
 import sys
@@ -146,10 +145,9 @@ def likelihood(arguments) -> None:
 
 
 def analyse(arguments) -> None:
-    from gdm_jax import analysis, metrics
+    from gdm_jax import analysis, charts, metrics
 
-    if importlib.util.find_spec("matplotlib") is None:  # before the long part
-        raise ImportError("analyse: draws a curve with matplotlib; pip install 'gdm-jax[eval]'")
+    charts.check()  # before the long part
     model, options = _load(arguments)
     x, label = _data(arguments, model)
     if x.ndim != 4:
@@ -167,6 +165,54 @@ def analyse(arguments) -> None:
         options |= {"solver": "heun", "steps": max(64, model.process.k)}  # Euler's steps encode too narrow a latent
     report = analysis.bands(model, x, label, features, sets=arguments.sets, members=arguments.members, **options)
     _write_report(arguments, "analysis", report)
+
+
+def evaluate(arguments) -> None:
+    from gdm_jax import evaluation
+
+    model, options = _load(arguments)
+    folder = _output(arguments, "evaluations")
+    judge = evaluation.judge(
+        model.config.data,
+        arguments.features,
+        folder,
+        weights=arguments.weights,
+        reference=arguments.reference,
+        progress=True,
+    )
+    if arguments.images:
+        found = evaluation.compare_images(_images([arguments.images], None, "", model)[0], judge)
+    else:
+        found = evaluation.evaluate(model, judge, folder, count=arguments.count, sets=arguments.sets, **options)
+    names = ("frechet", "precision", "recall", "confident")
+    for name in names:
+        if name in found:
+            spread = "" if found[name]["std"] is None else f" ± {found[name]['std']:.2g}"
+            print(f"{name:<10} {found[name]['mean']:.4g}{spread}")
+    if "floor" in found:
+        print(f"floor      {found['floor']:.4g}  (two halves of the real images)")
+    path = folder / "evaluation.json"
+    path.write_text(json.dumps(found, indent=2) + "\n")
+    print(path)
+
+
+def experiment(arguments) -> None:
+    from gdm_jax import charts, experiments
+
+    charts.check()  # before the long part
+    known = experiments.EXPERIMENTS
+    if arguments.experiment not in known:
+        raise ValueError(f"experiment: must be one of {', '.join(known)}, got {arguments.experiment!r}")
+    lab = experiments.Lab(
+        arguments.scale,
+        pathlib.Path(arguments.runs),
+        pathlib.Path(arguments.configs),
+        tuple(arguments.overrides),
+        arguments.workdir,
+    )
+    report = known[arguments.experiment](lab)
+    paths = experiments.write(lab, arguments.experiment, report)
+    print(report.text, *paths, sep="\n")
 
 
 def info(arguments) -> None:

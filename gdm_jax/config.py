@@ -76,6 +76,7 @@ class Model:
     blocks: int = 4  # residual blocks a resolution of the U-Net, or of the MLP
     attention: tuple[int, ...] = (16,)  # resolutions with self-attention
     patch: int = 1  # fold squares of pixels into channels first; 2 quarters the cost
+    space: str = "pixels"  # what it sees and returns: pixels, or the basis's coefficients: frequency (Fig. 10)
     alpha_channels: bool = False  # also concatenate A(t) to the input, for pixel groups
     classes: int = 0  # class labels 0, 1, ... that it is told, of the data set; 0 for none
     dropout: float = 0.0
@@ -87,6 +88,7 @@ class Model:
 class Training:
     loss: str = "unweighted"  # unweighted (Eq. 8), weighted (Eq. 7), moving (Eq. 8 on moving elements)
     label_dropout: float = 0.1  # share of examples whose label is withheld, for classifier-free guidance
+    augment: float = 0.0  # probability of each geometric augmentation, told to the network; 0 for none
     batch: int = 512  # examples a step, over all devices
     steps: int = 400_000
     learning_rate: float = 1e-3
@@ -215,6 +217,7 @@ def check(config: Config) -> None:
     _choice("process.basis", process.basis, ("identity", "dct", "gaussian_blur"))
     _choice("process.interpolant", process.interpolant, tuple(interpolant.INTERPOLANTS))
     _choice("model.name", model.name, ("unet", "mlp"))
+    _choice("model.space", model.space, ("pixels", "frequency"))
     _choice("model.dtype", model.dtype, ("float32", "bfloat16"))
     _choice("training.loss", training.loss, ("unweighted", "weighted", "moving"))
     _choice("training.decay", training.decay, ("constant", "cosine"))
@@ -251,6 +254,10 @@ def check(config: Config) -> None:
             _rule(f"model.{name}", getattr(model, name), getattr(model, name) == plain, f"{plain!r} for the mlp")
     _rule("model.classes", model.classes, model.classes >= 0, "at least 0")
     _rule("training.label_dropout", training.label_dropout, 0 <= training.label_dropout <= 1, "in [0, 1]")
+    _rule("training.augment", training.augment, 0 <= training.augment < 1, "in [0, 1)")
+    _rule("training.augment", training.augment, model.name == "unet" or not training.augment, "0 for the mlp")
+    plain = not (training.augment and data.flip)
+    _rule("data.flip", data.flip, plain, "False where training.augment is above 0, which mirrors half of the images")
     _rule("data.levels", data.levels, 2 <= data.levels <= 256, "from 2 to 256")
     _rule("data.dequantise", data.dequantise, len(data.shape) == 3 or not data.dequantise, "False for vectors")
     for entry in data.mixture:
@@ -263,6 +270,8 @@ def check(config: Config) -> None:
     _rule("process.index", f"shape {built.groups.shape}", fits, f"of data.shape {data.shape}, channels optional")
     if model.alpha_channels and built.basis.matrices:
         raise ValueError("model.alpha_channels: A(t) is a picture only for pixel groups; set process.basis='identity'")
+    if model.space == "frequency" and not built.basis.matrices:
+        raise ValueError("model.space: 'frequency' needs a basis of frequencies; set process.basis to dct")
     build.family(config, built.k)
     ode.plan(build.schedule(config, built.k), forward=False, **build.solver_options(config.sampling))
 

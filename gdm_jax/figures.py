@@ -1,4 +1,4 @@
-"""Pictures: grids, films, maps of numbers and curves. Arrays in, Pillow images out.
+"""Pictures: grids, films and maps of numbers. Arrays in, Pillow images out.
 
 Images are `[n, height, width, channel]` in [-1, 1] with 1 or 3 channels, clouds of m points on the plane `[n, m, 2]`.
 Small images are magnified by a whole factor, so that pixels stay square and sharp. Labels wrap between words; they are
@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import fractions
 import importlib
-import io
-import itertools
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -136,38 +134,6 @@ def heat(
         _match("images", above, len(tiles), "map")
         tiles = [stack([a, _on_paper(b, b.width, b.height + MARGIN)]) for a, b in zip(above, tiles)]
     return stack([_sheet(tiles, columns, rows, heads), _bar(low, high, unit, bool(np.isnan(values).any()))])
-
-
-def curve(x, series: Mapping, *, x_label: str, y_label: str, title: str = "") -> Image.Image:
-    """Lines over common points, e.g. the variance of samples against the number of fixed components.
-
-    Args:
-      x: `[points]`.
-      series: from a line's name to its `[points]`, or to a tuple of those and their spread, drawn as a band around it.
-      x_label, y_label, title: what they are.
-
-    Raises:
-      ValueError: no series, or one of another length.
-      ImportError: without matplotlib.
-    """
-    figure = _optional("matplotlib.figure", "curve: needs matplotlib; pip install 'gdm-jax[eval]'").Figure
-    x = np.asarray(x)
-    if not series or x.ndim != 1 or not len(x):
-        raise ValueError(f"series: must hold a line, over x of shape [points], got {len(series)} over {x.shape}")
-    page = figure(figsize=(6, 4), dpi=100, layout="constrained")
-    axes = page.add_subplot(xlabel=x_label, ylabel=y_label, title=title)
-    for (name, line), marker in zip(series.items(), itertools.cycle("os^Dv")):
-        mean, spread = map(np.asarray, line if isinstance(line, tuple) else (line, 0.0))
-        if mean.shape != x.shape or spread.shape not in ((), x.shape):
-            raise ValueError(f"series: {name!r} must be {x.shape} like x, got {mean.shape} with spread {spread.shape}")
-        (drawn,) = axes.plot(x, mean, marker=marker, markevery=-(-len(x) // 20), label=name)
-        if spread.any():
-            axes.fill_between(x, mean - spread, mean + spread, color=drawn.get_color(), alpha=0.2, linewidth=0)
-    axes.legend()
-    axes.xaxis.get_major_locator().set_params(integer=np.issubdtype(x.dtype, np.integer))
-    file = io.BytesIO()
-    page.savefig(file, format="png")
-    return Image.open(file).convert("RGB")
 
 
 def save(image: Image.Image, path, **options) -> None:

@@ -223,6 +223,15 @@ def _follow(u, process, path, x, **options):
     return Solution(process.basis.inverse(x_bar), x_bar, np.zeros(0), frames, taken, failed)
 
 
+def calls(solver: diffrax.AbstractSolver, steps) -> int:
+    """Network calls of a walk that takes `steps` `[pieces]` with an explicit solver; guidance doubles them."""
+    tableau = getattr(solver, "tableau", None)
+    if tableau is None:
+        return int(np.sum(steps))
+    first = int(tableau.fsal)  # the last call of a step serves as the next one's first, but for the first of a piece
+    return int(np.sum(steps)) * (tableau.num_stages - first) + first * len(steps)
+
+
 def check_solved(failed, solver, max_steps: int = 4096) -> None:
     """Raises RuntimeError naming the examples that a solver did not finish, from `Solution.failed`."""
     examples = np.flatnonzero(np.asarray(failed))

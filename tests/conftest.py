@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 import gdm_jax as gdm
 
@@ -69,3 +70,32 @@ def digits_dir(tmp_path_factory):
     """The bundled digits, prepared once."""
     pytest.importorskip("sklearn", reason="scikit-learn carries the digits; pip install gdm-jax[test]")
     return str(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def compile_once(tmp_path_factory):
+    """Programs of a module are shared through JAX's compilation cache, that of the `gdm` command included."""
+    folder = str(tmp_path_factory.mktemp("cache"))
+    settings = {
+        "jax_compilation_cache_dir": folder,
+        "jax_persistent_cache_min_compile_time_secs": 0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: jax.config.values[name] for name in settings}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", folder)
+        for name, value in settings.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
+        yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+@pytest.fixture(scope="module")
+def compile_fast(compile_once):
+    """As `compile_once`; and programs that run a few times are not optimised."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

@@ -6,7 +6,6 @@ import pickle
 import re
 import shlex
 
-import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,7 +15,7 @@ from gdm_jax import config as configs
 
 ROOT = pathlib.Path(__file__).parents[1]
 COMMANDS = (
-    "train sample encode decode fill edit likelihood analyse info prepare figures"
+    "train sample encode decode fill edit likelihood analyse evaluate experiment info prepare figures"
 ).split()
 
 CONFIG = """
@@ -42,22 +41,10 @@ def get_config():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    """The command keeps compiled programs; here in a folder of the test's own."""
-    from jax.experimental.compilation_cache import compilation_cache
-
-    everything = {"jax_persistent_cache_min_compile_time_secs": 0, "jax_persistent_cache_min_entry_size_bytes": -1}
-    before = {name: jax.config.values[name] for name in ("jax_compilation_cache_dir", *everything)}
-    for name, value in everything.items():
-        jax.config.update(name, value)
+def plain_errors(compile_once):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         patch.delenv("GDM_TRACEBACK", raising=False)
-        compilation_cache.reset_cache()
         yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
 
 
 @pytest.fixture(scope="module")
@@ -359,6 +346,32 @@ def test_analyse(workdir, tmp_path):
         picture.load()
 
 
+def test_evaluate(workdir, tmp_path, capsys):
+    """Samples, then the samples as images of a folder: the same distance."""
+    words = "evaluate --features pixels --count 72"
+    assert run(words, workdir, tmp_path) == 0
+    printed = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if " " in line)
+    found = json.loads((tmp_path / "evaluations" / "evaluation.json").read_text())
+    assert float(printed["frechet"]) == pytest.approx(found["frechet"]["mean"], rel=1e-3)
+    assert found["reference"]["n"] == 1_797 and found["count"] == 72 and found["depends_on"]["checkpoint"] == 4
+    assert 0 < found["floor"] < found["frechet"]["mean"]
+    assert run("sample --count 72", workdir, tmp_path) == 0
+    (tmp_path / "made").mkdir()
+    for n, x in enumerate(arrays(tmp_path / "samples.npz")["x"]):
+        Image.fromarray(np.rint(np.clip(x[..., 0], -1, 1) * 127.5 + 127.5).astype(np.uint8)).save(
+            tmp_path / "made" / f"{n:03}.png"
+        )
+    assert run("evaluate --features pixels --images {made}", workdir, tmp_path, made=tmp_path / "made") == 0
+    again = json.loads((tmp_path / "evaluations" / "evaluation.json").read_text())
+    assert again["frechet"]["mean"] == pytest.approx(found["frechet"]["mean"], rel=1e-4)
+
+
+def test_evaluate_warns_of_too_few(workdir, tmp_path, capsys):
+    assert run("evaluate --features pixels --count 40", workdir, tmp_path) == 0
+    warned = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert len(warned) == 1 and re.search("gdm evaluate: warning: .*40 members .* 64 features", warned[0])
+
+
 # Bad input
 
 
@@ -378,6 +391,7 @@ def files(tmp_path):
     np.savez(tmp_path / "small.npz", z=np.zeros((2, 4, 4, 1), np.float32))
     np.savez(tmp_path / "objects.npz", z=np.array([{}], dtype=object))
     np.savez(tmp_path / "nothing.npz", z=np.zeros((0, 8, 8, 1), np.float32))
+    np.savez(tmp_path / "statistics.npz", mu=np.zeros(3), sigma=np.eye(3))
     np.save(tmp_path / "single.npy", np.zeros((2, 8, 8, 1), np.float32))
     corner = np.indices((8, 8)).max(0)
     Image.fromarray(np.where(corner < 4, 255, 0).astype(np.uint8)).save(tmp_path / "block.png")
@@ -399,6 +413,8 @@ MASK = "fill --workdir {blocks} --out {tmp} --data 2 --mask {tmp}"
 EDIT = "edit --workdir {run} --out {tmp}"
 LIKELIHOOD = "likelihood --workdir {run} --out {tmp}"
 ANALYSE = "analyse --workdir {run} --out {tmp}"
+EVALUATE = "evaluate --workdir {run} --out {tmp} --features pixels --count 70"
+EXPERIMENT = "experiment groupings --scale smoke --runs {tmp}/new"
 TOLD = "sample --workdir {blocks} --out {tmp}"
 TRAIN = "train --config {config} --workdir {tmp}/new"
 
@@ -485,6 +501,17 @@ TRAIN = "train --config {config} --workdir {tmp}/new"
         (f"{LIKELIHOOD} --data 2 --draws -1 --probes 2 --solver euler --steps 6", "draws: .*-1"),
         (ANALYSE, "pass either --images"),
         (f"{ANALYSE} --images {{tmp}}/whole.png", "--features classifier: needs the labels of --data; or pass"),
+        (f"{EVALUATE} --reference {{tmp}}/none.npz", "none.npz"),
+        (f"{EVALUATE} --reference {{tmp}}/text.npz", "text.npz"),
+        (f"{EVALUATE} --reference {{tmp}}/whole.npz", "whole.npz.*mu"),
+        (f"{EVALUATE} --reference {{tmp}}/statistics.npz", "its statistics are of 3 features, pixels has 64"),
+        (f"{EVALUATE} --images {{tmp}}/torn.png", "torn.png"),
+        (f"{EVALUATE} --count 1", "count: at least 2 images and 1 set are needed, got 1 and 1"),
+        (f"{EVALUATE} --sets 0", "count: at least 2 images and 1 set are needed, got 70 and 0"),
+        (f"{EVALUATE} --features inception --weights {{tmp}}/none.pth", "inception: .*(none.pth|gdm-jax.fid.)"),
+        ("experiment paint --scale smoke", "experiment: must be one of groupings, orders, .*, got 'paint'"),
+        (f"{EXPERIMENT} --configs {{tmp}}/none", "--configs: there is no folder '.*none'; run it in a clone"),
+        (f"{EXPERIMENT} --configs {{tmp}}", "there is no file '.*mnist.py'"),
         ("figures --workdir {run} --beside {tmp}/folder", "holds no config.json"),
     ],
 )
@@ -516,6 +543,9 @@ def test_bad_input(words, message, files, config, workdir, blocks, capsys):
         ("edit --workdir a", "required: OPERATION"),
         ("edit paint --workdir a", "invalid choice: 'paint'"),
         ("analyse --workdir a --features inception", "invalid choice: 'inception'"),
+        ("evaluate --workdir a --features vgg", "invalid choice: 'vgg'"),
+        ("experiment", "required: NAME"),
+        ("experiment orders --scale tiny", "invalid choice: 'tiny'"),
     ],
 )
 def test_bad_usage(words, message, capsys):

@@ -74,7 +74,7 @@ def quick_compilation():
 def kind(name):
     """What a step's program depends on, of an experiment cut down."""
     config = reduced(load(name))
-    drawn = config.schedule.random_order, config.data.dequantise, config.process.strict
+    drawn = config.schedule.random_order, config.data.dequantise, config.process.strict, config.training.augment > 0
     return config.model, config.data.shape, drawn
 
 
@@ -127,7 +127,8 @@ def test_default_is_locked():
         ("--config.data.path=~/pictures", "~/pictures"),
         ("--config.data.path=2024", "2024"),
         ("--config.data.path='a b'", "a b"),
-        ("--config.data.flip=False", False),
+        ("--config.model.remat=True", True),
+        ("--config.training.augment=0", 0.0),
         ("--config.sampling.steps=64", (64,)),
         ("--config.model.attention=()", ()),
         ("--config.model.attention=[4, 8]", (4, 8)),

@@ -273,30 +273,6 @@ def test_heat_bar_names_its_ends_and_unit():
     np.testing.assert_array_equal(tiles(constant, 1, 64)[0][0, 0], figures.RAMP[0])
 
 
-# Curves
-
-
-def test_curve_draws_lines_and_bands():
-    pytest.importorskip("matplotlib", reason="matplotlib, of the extra eval, is not installed")
-    x = np.arange(5)
-    labels = {"x_label": "fixed components", "y_label": "variance"}
-    plain = figures.curve(x, {"one": x**2}, **labels)
-    banded = figures.curve(x, {"one": (x**2, 1 + 0.0 * x)}, **labels)
-    two = figures.curve(x, {"one": x**2, "two": x}, **labels)
-    assert plain.mode == "RGB" and plain.size == banded.size == two.size
-    blue = [np.ptp(np.asarray(page, int), axis=-1) > 20 for page in (plain, banded, two)]  # of colour, not grey
-    assert blue[1].sum() > 2 * blue[0].sum() and blue[2].sum() > 1.3 * blue[0].sum()
-    titled = figures.curve(x, {"one": x**2}, **labels, title="What is left")
-    frames = [np.argmax((grey(page) < 120).mean(axis=1) > 0.5) for page in (plain, titled)]
-    assert frames[1] > frames[0] + 10  # the title pushes the frame down
-
-
-def test_curve_needs_matplotlib(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"^curve: .*pip install 'gdm-jax\[eval\]'$"):
-        figures.curve([0, 1], {"one": [0, 1]}, x_label="", y_label="")
-
-
 # Bad input
 
 
@@ -334,13 +310,3 @@ def test_bad_input(draw, message, tmp_path, monkeypatch):
         draw()
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    "series, message",
-    [({}, "series: must hold a line"), ({"a": [1]}, "'a' must be"), ({"a": ([1, 2], [1, 2, 3])}, "'a' must be")],
-)
-def test_curve_of_bad_series(series, message):
-    pytest.importorskip("matplotlib", reason="matplotlib, of the extra eval, is not installed")
-    with pytest.raises(ValueError, match=message):
-        figures.curve([0, 1], series, x_label="", y_label="")

@@ -9,15 +9,16 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "gdm_jax"
 
 # Every module may import from the floors below its own, and within its own folder.
 FLOORS = [
-    {"groups", "schedule", "basis", "interpolant", "network", "models", "metrics"},
+    {"groups", "schedule", "basis", "interpolant", "network", "models", "metrics", "search"},
     {"process", "path", "family"},
     {"ode", "loss", "latent", "build"},
-    {"inversion", "conditional", "likelihood", "figures"},
+    {"inversion", "conditional", "likelihood", "figures", "charts"},
     {"config"},
     {"data"},
     {"training"},
     {"model"},
-    {"gallery", "editing", "analysis"},
+    {"gallery", "editing", "analysis", "evaluation"},
+    {"experiments"},
     {"commands"},
     {"cli"},
 ]
@@ -32,6 +33,10 @@ ONLY_IN = {
     "keras": {"metrics"},
     "sklearn": {"metrics", "data"},
     "tensorboardX": {"training"},
+    "matplotlib": {"charts"},
+    "torch": {"metrics"},
+    "torch_fidelity": {"metrics"},
+    "mpmath": set(),
     "pickle": set(),
     "tensorflow": set(),
 }

@@ -1,5 +1,6 @@
 """Data: TFDS sources read through Grain. TensorFlow is never imported."""
 
+from gdm_jax.data.augment import augment
 from gdm_jax.data.images import find_images, read_image
 from gdm_jax.data.mixture import Mixture
 from gdm_jax.data.pipeline import stream, to_model_range

@@ -8,10 +8,14 @@ shifts. The loop over steps is in Python: XLA on CPU runs a convolution's gradie
 from __future__ import annotations
 
 import dataclasses
+import os
+import pathlib
+import zipfile
 
 import jax
 import numpy as np
 import optax
+from tqdm import tqdm
 
 from gdm_jax.metrics.elements import check_images, check_labels
 from gdm_jax.metrics.features import in_batches
@@ -41,6 +45,19 @@ class Classifier:
         """float32 `[n, classes]`, rows of which sum to one."""
         return self._apply(_probabilities, images)
 
+    def head(self, features) -> np.ndarray:
+        """The same from `features`, `[n, 128]`."""
+        return np.asarray(jax.nn.softmax(_out(self.params, np.asarray(features, np.float32))))
+
+    def save(self, file) -> None:
+        """Write it as an `.npz` of plain arrays, whole or not at all."""
+        layers = [*self.params["convolutions"], self.params["hidden"], self.params["out"]]
+        arrays = {f"{name}_{n}": layer[name] for n, layer in enumerate(layers) for name in ("kernel", "bias")}
+        partial = pathlib.Path(f"{file}.partial")
+        with open(partial, "wb") as out:
+            np.savez(out, shape=self.shape, **arrays)
+        os.replace(partial, file)
+
     def accuracy(self, images, labels) -> float:
         """The share of images `[n, *shape]` whose most probable class is their label, int `[n]`."""
         labels = np.asarray(labels)
@@ -55,8 +72,29 @@ class Classifier:
         return in_batches(lambda some: function(self.params, some), images, 512)
 
 
+def load_classifier(file) -> Classifier:
+    """The inverse of `Classifier.save`. Raises ValueError if the file is not of that kind."""
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = dict(archive)
+        layers = [{name: arrays[f"{name}_{n}"] for name in ("kernel", "bias")} for n in range((len(arrays) - 1) // 2)]
+        *convolutions, hidden, out = layers
+        shape = tuple(arrays["shape"].tolist())
+    except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"classifier: {str(file)!r} is not a saved classifier ({error})") from error
+    return Classifier({"convolutions": convolutions, "hidden": hidden, "out": out}, shape, len(out["bias"]))
+
+
 def fit_classifier(
-    images, labels, *, seed: int = 0, steps: int = 600, batch: int = 64, learning_rate: float = 2e-3, shift: int = 1
+    images,
+    labels,
+    *,
+    seed: int = 0,
+    steps: int = 600,
+    batch: int = 64,
+    learning_rate: float = 2e-3,
+    shift: int = 1,
+    progress: bool = False,
 ) -> Classifier:
     """A classifier trained on images `[n, h, w, c]` in [-1, 1] and their labels, ints 0..classes-1 `[n]`.
 
@@ -65,6 +103,7 @@ def fit_classifier(
     Args:
       seed: of the first parameters, the order of the images and the shifts.
       steps, batch, learning_rate: of Adam; the rate falls to zero along a cosine.
+      progress: show a bar.
       shift: most pixels by which an image is moved along each axis, the edge repeated; 0 leaves images in place.
 
     Raises:
@@ -92,7 +131,7 @@ def fit_classifier(
         return optax.apply_updates(params, updates), state
 
     state, order = optimizer.init(params), np.empty(0, int)
-    for _ in range(steps):
+    for _ in tqdm(range(steps), desc="classifier", unit=" steps", disable=not progress):
         if len(order) < batch:
             order = rng.permutation(len(images))
         members, order = order[:batch], order[batch:]
@@ -137,8 +176,12 @@ def _hidden(params, x):
     return jax.nn.relu(x.reshape(len(x), -1) @ params["hidden"]["kernel"] + params["hidden"]["bias"])
 
 
+def _out(params, hidden):
+    return hidden @ params["out"]["kernel"] + params["out"]["bias"]
+
+
 def _logits(params, x):
-    return _hidden(params, x) @ params["out"]["kernel"] + params["out"]["bias"]
+    return _out(params, _hidden(params, x))
 
 
 @jax.jit

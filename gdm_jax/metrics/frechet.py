@@ -1,33 +1,176 @@
 """The Frechet distance between Gaussians fitted to two sets of feature vectors  (Dowson & Landau 1982).
 
-    |mu_1 - mu_2|^2 + tr(S_1 + S_2 - 2 (S_1 S_2)^{1/2})
+    d = |mu_1 - mu_2|^2 + tr(S_1 + S_2 - 2 (S_1 S_2)^{1/2})
 
 With Inception features it is the FID; with an image's own pixels, a distance in pixel space.
+
+A root of a covariance is any A, [rows, d], with A^T A = S: the centred features themselves over sqrt(n - 1), or
+lambda^{1/2} V^T where only S = V lambda V^T is known. For roots A_1 and A_2 of as many rows, tr (S_1 S_2)^{1/2} is the
+sum of the singular values of A_1 A_2^T = U s W, so that
+
+    d = |mu_1 - mu_2|^2 + min over rotations Q of |A_1 - Q A_2|^2,    reached at Q = U W.
+
+The right-hand side is what is computed. Covariances may be singular, and as a sum of squares it never falls below zero
+and keeps its digits where the distance is small beside the traces.
 """
 
 from __future__ import annotations
 
+import os
+import pathlib
+import warnings
+import zipfile
+from typing import NamedTuple
+
 import numpy as np
 import scipy.linalg
 
+from gdm_jax.metrics.elements import check_finite
 
-def frechet_distance(a, b) -> float:
-    """Distance between the sets a `[n, ...]` and b `[m, ...]`, trailing axes flattened, in float64.
+NOISE = 1e-6  # the most by which a covariance, relative to its size, may miss being symmetric and positive
 
-    The square root's trace is taken as the nuclear norm of S_1^{1/2} S_2^{1/2}, which stays exact where a covariance
-    is singular. Covariances divide by n - 1.
+
+class Statistics(NamedTuple):
+    """Mean and covariance of a set of features.
+
+    Attributes:
+      mu: float64 `[d]`.
+      sigma: float64 `[d, d]`, over n - 1.
+      count: n, the members of the set, or None where that is not known, as in public files.
+    """
+
+    mu: np.ndarray
+    sigma: np.ndarray
+    count: int | None = None
+
+
+def statistics(features) -> Statistics:
+    """Mean and covariance of features `[n, ...]`, trailing axes flattened, in float64.
+
+    Warns where n <= d: the covariance is then singular, and distances come out too large by far.
 
     Raises:
-      ValueError: if a set has fewer than two members or the features differ in number.
+      ValueError: if there are fewer than two members or values are not finite.
     """
-    a, b = (np.asarray(x, np.float64).reshape(len(x), -1) for x in (a, b))
-    if a.shape[1] != b.shape[1]:
-        raise ValueError(f"frechet: the sets have {a.shape[1]} and {b.shape[1]} features; they must be alike")
-    if min(len(a), len(b)) < 2:
-        raise ValueError(f"frechet: a covariance needs at least two members, got {len(a)} and {len(b)}")
-    factors = [(x - x.mean(0)) / np.sqrt(len(x) - 1) for x in (a, b)]
-    roots = [scipy.linalg.svd(factor, full_matrices=False)[1:] for factor in factors]
-    products = [singular[:, None] * right for singular, right in roots]
-    cross = scipy.linalg.svd(products[0] @ products[1].T, compute_uv=False).sum()
-    spread = sum((factor**2).sum() for factor in factors)
-    return float(((a.mean(0) - b.mean(0)) ** 2).sum() + spread - 2 * cross)
+    x = _members("statistics", features)
+    n, d = x.shape
+    if n <= d:
+        short = f"{n} members are too few for {d} features: the covariance is singular and distances are biased upwards"
+        warnings.warn(f"statistics: {short}; at least {d + 1 - n} more are needed", stacklevel=2)
+    mu = x.mean(axis=0)
+    x -= mu
+    return Statistics(mu, x.T @ x / (n - 1), n)
+
+
+def frechet_distance(a, b) -> float:
+    """The squared distance d between a and b, each `Statistics` or features `[n, ...]`, in float64.
+
+    Features are compared as they are, however few, without their covariance being formed. Few of them bias d upwards.
+
+    Raises:
+      ValueError: if the features differ in number, a set has fewer than two members, values are not finite, or a
+        covariance is not square, symmetric and free of clearly negative eigenvalues.
+
+    >>> a, b = Statistics(np.zeros(2), np.diag([1.0, 4.0])), Statistics(np.ones(2), np.diag([9.0, 4.0]))
+    >>> round(frechet_distance(a, b), 9)  # 1 + 1 + (1 - 3)^2 + (2 - 2)^2
+    6.0
+    """
+    (mu_a, root_a), (mu_b, root_b) = _mean_and_root(a), _mean_and_root(b)
+    if len(mu_a) != len(mu_b):
+        raise ValueError(f"frechet: the sets have {len(mu_a)} and {len(mu_b)} features; they must be alike")
+    rows = max(len(root_a), len(root_b))
+    root_a, root_b = (np.pad(root, ((0, rows - len(root)), (0, 0))) for root in (root_a, root_b))
+    left, _, right = scipy.linalg.svd(root_a @ root_b.T)
+    return float(((mu_a - mu_b) ** 2).sum() + ((root_a - left @ (right @ root_b)) ** 2).sum())
+
+
+def save_statistics(path: str | os.PathLike, stats: Statistics) -> None:
+    """Write an `.npz` of arrays `mu` and `sigma`, and `count` where known: whole or not at all, to exactly this path.
+
+    Raises:
+      ValueError: if stats is not `Statistics` such as `frechet_distance` takes.
+    """
+    if not isinstance(stats, Statistics):
+        got = type(stats).__name__
+        raise ValueError(f"save_statistics: needs Statistics, got {got}; statistics(features) makes them")
+    known = {name: value for name, value in _checked("save_statistics", stats)._asdict().items() if value is not None}
+    partial = pathlib.Path(f"{os.fspath(path)}.partial")
+    with open(partial, "wb") as out:  # a name would be given the suffix .npz
+        np.savez(out, **known)
+    os.replace(partial, path)
+
+
+def load_statistics(path: str | os.PathLike) -> Statistics:
+    """Read what `save_statistics` wrote, or a public file of FID statistics: an `.npz` with arrays `mu` and `sigma`.
+
+    Nothing in the file is executed.
+
+    Raises:
+      ValueError: if there is no such file, it is no `.npz`, or its arrays are missing, misshapen or not finite.
+    """
+    path = pathlib.Path(path)
+    name = f"load_statistics: {path}"
+    if not path.is_file():
+        raise ValueError(f"{name} is not a file; save_statistics writes one")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{name} is not an .npz archive; pass one with arrays mu and sigma")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in Statistics._fields if key in file}
+    except Exception as error:  # whatever a damaged archive raises
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ValueError(f"{name} can not be read ({reason})") from error
+    if not {"mu", "sigma"} <= set(arrays):
+        raise ValueError(f"{name} has no arrays mu and sigma; pass the .npz of an FID's statistics")
+    count = arrays.pop("count", None)
+    if count is not None:
+        if np.shape(count) != () or count.dtype.kind not in "iu":
+            raise ValueError(f"{name}: count must be one integer, got {count.dtype} of shape {count.shape}")
+        count = int(count)
+    return _checked(name, Statistics(**arrays, count=count))
+
+
+def _members(name, features):
+    """Features as a float64 copy `[n, d]`."""
+    x = np.array(features, np.float64)
+    if x.ndim < 1 or x.size == 0:
+        raise ValueError(f"{name}: features must be of shape [n, ...], got {x.shape}")
+    if len(x) < 2:
+        raise ValueError(f"{name}: a covariance needs at least two members, got {len(x)}")
+    check_finite(name, x)
+    return x.reshape(len(x), -1)
+
+
+def _checked(name, stats):
+    """Statistics in float64, the covariance made symmetric to the last bit, once they are known to be such."""
+    mu, sigma = np.asarray(stats.mu), np.asarray(stats.sigma)
+    if mu.dtype.kind not in "fiu" or sigma.dtype.kind not in "fiu":
+        raise ValueError(f"{name}: mu and sigma must hold real numbers, got {mu.dtype} and {sigma.dtype}")
+    if mu.ndim != 1 or mu.size == 0 or sigma.shape != 2 * mu.shape:
+        raise ValueError(f"{name}: mu must be of shape [d] and sigma [d, d], got {mu.shape} and {sigma.shape}")
+    mu, sigma = mu.astype(np.float64), sigma.astype(np.float64)
+    if not (np.isfinite(mu).all() and np.isfinite(sigma).all()):
+        raise ValueError(f"{name}: mu or sigma holds NaN or infinity; compute them again from finite features")
+    gap = np.abs(sigma - sigma.T).max()
+    if gap > NOISE * np.abs(sigma).max():
+        raise ValueError(f"{name}: sigma must be symmetric, got entries that differ by {gap:.4g}")
+    if stats.count is not None and stats.count < 2:
+        raise ValueError(f"{name}: a covariance needs at least two members, got count = {stats.count}")
+    return Statistics(mu, (sigma + sigma.T) / 2, stats.count)
+
+
+def _mean_and_root(x):
+    """mu `[d]` and a root `[rows, d]` of the covariance, of at most d rows."""
+    if not isinstance(x, Statistics):
+        x = _members("frechet", x)
+        mu = x.mean(axis=0)
+        x = (x - mu) / np.sqrt(len(x) - 1)
+        return mu, np.linalg.qr(x, mode="r") if len(x) > len(mu) else x
+    mu, sigma, _ = _checked("frechet", x)
+    values, vectors = np.linalg.eigh(sigma)
+    least, most = values[0], np.abs(values).max()
+    if least < -NOISE * most:
+        raise ValueError(f"frechet: sigma must have no negative eigenvalue, got {least:.4g} beside {most:.4g}")
+    # Where the covariance is singular, rounding leaves eigenvalues of either sign, whose roots would add up.
+    kept = values > max(len(mu) * np.finfo(np.float64).eps * most, -least)
+    return mu, (vectors[:, kept] * np.sqrt(values[kept])).T

@@ -1,8 +1,10 @@
-"""How alpha and a class label enter a network."""
+"""How alpha, a class label and the values of an augmentation enter a network."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+
+AUGMENTATION_VALUES = 9  # of gdm_jax.data.augment
 
 
 def positional(alpha, width: int):
@@ -46,3 +48,8 @@ class Label(nn.Module):
 def no_label(x):
     """The label -1, none, for each example of x: int32 `[batch]`."""
     return jnp.full(len(x), -1, jnp.int32)
+
+
+def no_augmentation(x):
+    """The values of an image left as it was, zeros, for each example of x: float32 `[batch, 9]`."""
+    return jnp.zeros((len(x), AUGMENTATION_VALUES))

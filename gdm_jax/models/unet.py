@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from gdm_jax.groups import Groups
-from gdm_jax.models.embedding import Label, no_label, positional
+from gdm_jax.models.embedding import Label, no_augmentation, no_label, positional
 
 SKIP_SCALE = 0.5**0.5
 NEAR_ZERO = 1e-5
@@ -37,6 +37,7 @@ class UNet(nn.Module):
       dropout: rate inside the blocks, applied only where `keys` are given.
       alpha_channels: the pixel groups whose A(t) is concatenated to x_t, or None.
       classes: number of class labels it is told, 0 for none.
+      augment: whether it is told how its images were augmented.
       dtype: of the computation, e.g. bfloat16; parameters stay float32.
       patch: side of the squares of pixels folded into channels at the door (1 is DDPM++); 2 quarters the cost.
       remat: recompute each block in the backward pass instead of storing its activations.
@@ -49,13 +50,15 @@ class UNet(nn.Module):
     dropout: float = 0.0
     alpha_channels: Groups | None = None
     classes: int = 0
+    augment: bool = False
     patch: int = 1
     dtype: Any = jnp.float32
     remat: bool = False
 
     @nn.compact
-    def __call__(self, x, alpha, label=None, keys=None):
-        """label: int `[batch]`, -1 or None for none. keys: `[batch]` random keys, or None to run without dropout."""
+    def __call__(self, x, alpha, label=None, keys=None, augmentation=None):
+        """label: int `[batch]`, -1 or None for none. keys: `[batch]` random keys, or None to run without dropout.
+        augmentation: the values of gdm_jax.data.augment, `[batch, 9]`; zeros or None for none, as in sampling."""
         height, width, out_channels = x.shape[1:]
         divisor = self.patch * 2 ** (len(self.multipliers) - 1)
         if height % divisor or width % divisor:
@@ -65,9 +68,13 @@ class UNet(nn.Module):
         conv = functools.partial(nn.Conv, kernel_size=(3, 3), dtype=self.dtype)
 
         embedding = positional(alpha, self.channels)
+        features = embedding.shape[-1]
         if self.classes:
-            features = embedding.shape[-1]
             embedding += Label(self.classes, features, name="label")(no_label(x) if label is None else label)
+        if self.augment:
+            told = no_augmentation(x) if augmentation is None else augmentation
+            dense = nn.Dense(features, use_bias=False, kernel_init=_xavier_uniform(), name="augmentation")
+            embedding += dense(told)
         embedding = embedding.astype(self.dtype)
         for name in ("embed_0", "embed_1"):
             dense = nn.Dense(4 * self.channels, dtype=self.dtype, kernel_init=_xavier_uniform(), name=name)

@@ -10,12 +10,15 @@ import optax
 
 from gdm_jax import loss as losses
 from gdm_jax.config import Config
-from gdm_jax.data import to_model_range
+from gdm_jax.data import augment, to_model_range
 from gdm_jax.family import Family
 from gdm_jax.likelihood import level_width
 from gdm_jax.process import Process
 from gdm_jax.schedule import Schedule
 from gdm_jax.training.state import TrainState, ema_decay, optimizer
+
+# Folded into an example's key; far from the few numbers that split numbers its own keys by.
+AUGMENTATION = 2**16
 
 
 class Draws(NamedTuple):
@@ -28,6 +31,7 @@ class Draws(NamedTuple):
       jitter: `[batch, *shape]` in [-1/2, 1/2], of dequantisation.
       labelled: bool `[batch]`, whether it is told its label.
       keys: `[batch]`, of dropout.
+      augmentation: `[batch]`, keys.
     """
 
     t: jax.Array
@@ -36,6 +40,7 @@ class Draws(NamedTuple):
     jitter: jax.Array
     labelled: jax.Array
     keys: jax.Array
+    augmentation: jax.Array
 
 
 def draw(config: Config, family: Family, step, position, shape) -> Draws:
@@ -49,13 +54,15 @@ def draw(config: Config, family: Family, step, position, shape) -> Draws:
     t = (position / config.training.batch + jax.random.uniform(shared)) % 1.0
 
     def one(n):
-        of_noise, of_schedule, of_dropout, of_jitter, of_label = jax.random.split(jax.random.fold_in(key, n), 5)
+        example = jax.random.fold_in(key, n)
+        of_noise, of_schedule, of_dropout, of_jitter, of_label = jax.random.split(example, 5)
         return (
             jax.random.normal(of_noise, shape),
             family.draw(of_schedule),
             jax.random.uniform(of_jitter, shape, minval=-0.5, maxval=0.5),
             jax.random.bernoulli(of_label, 1 - config.training.label_dropout),
             of_dropout,
+            jax.random.fold_in(example, AUGMENTATION),
         )
 
     return Draws(t, *jax.vmap(one)(position))
@@ -70,9 +77,9 @@ def make_step(config: Config, net, process: Process, family: Family):
     training = config.training
     update = optimizer(config).update
 
-    def mean_loss(params, x, label, draws: Draws):
+    def mean_loss(params, x, label, told: dict, draws: Draws):
         def u(x_t, alpha):
-            return net.apply(params, x_t, alpha, label, draws.keys if config.model.dropout else None)
+            return net.apply(params, x_t, alpha, label, draws.keys if config.model.dropout else None, **told)
 
         if training.loss == "weighted":
             return losses.weighted(u, process, draws.schedule, x, draws.z, draws.t).mean()
@@ -81,10 +88,13 @@ def make_step(config: Config, net, process: Process, family: Family):
     def gradients(params, batch, step):
         x = to_model_range(batch["x"])
         draws = draw(config, family, step, batch["position"], x.shape[1:])
+        told = {}
+        if training.augment:
+            x, told["augmentation"] = jax.vmap(augment, (0, 0, None))(draws.augmentation, x, training.augment)
         if config.data.dequantise:
             x = x + draws.jitter * level_width(config.data.levels)
         label = jnp.where(draws.labelled, batch["label"], -1) if config.model.classes else None
-        return jax.value_and_grad(mean_loss)(params, x, label, draws)
+        return jax.value_and_grad(mean_loss)(params, x, label, told, draws)
 
     def step_fn(state: TrainState, batch: dict, axis_name: str | None = None):
         if training.accumulate == 1:

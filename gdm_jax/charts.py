@@ -1,0 +1,118 @@
+"""Charts of numbers, by matplotlib: lines, and points with their errors. Arrays in, Pillow images out."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from PIL import Image
+
+MARKERS = "os^Dv"
+
+
+def check() -> None:
+    """Raises ImportError unless matplotlib is there; for asking before a long computation."""
+    _figure()
+
+
+def curve(x, series: Mapping, **options) -> Image.Image:
+    """Lines over common points, e.g. the variance of samples against the number of fixed components.
+
+    Args:
+      x: `[points]`.
+      series: from a line's name to its `[points]`, or to a tuple of those and their spread.
+      **options: of `lines`.
+
+    Raises:
+      ValueError, ImportError: as `lines`.
+    """
+    of = {name: line if isinstance(line, tuple) else (line, 0.0) for name, line in series.items()}
+    return lines({name: (x, *line) for name, line in of.items()}, **options)
+
+
+def lines(series: Mapping, *, x_label: str, y_label: str, title: str = "", log: str = "") -> Image.Image:
+    """Lines, each over points of its own.
+
+    Args:
+      series: from a line's name to x `[points]`, y `[points]` and, if it has one, its spread, drawn as a band.
+      x_label, y_label, title: what they are.
+      log: axes with a logarithmic scale, "x", "y" or "xy".
+
+    Raises:
+      ValueError: no series, or one of another length than its points.
+      ImportError: without matplotlib.
+    """
+    if not series:
+        raise ValueError("series: must hold a line")
+    page = _figure()
+    axes = page.add_subplot(xlabel=x_label, ylabel=y_label, title=title)
+    for (name, (x, y, *spread)), marker in zip(series.items(), itertools.cycle(MARKERS)):
+        x, y, spread = np.asarray(x), np.asarray(y), np.asarray(spread[0] if spread else 0.0)
+        if x.ndim != 1 or not len(x) or y.shape != x.shape or spread.shape not in ((), x.shape):
+            shapes = f"{y.shape} with spread {spread.shape}"
+            raise ValueError(f"series: {name!r} must be `[points]` like its points {x.shape}, got {shapes}")
+        (drawn,) = axes.plot(x, y, marker=marker, markevery=-(-len(x) // 20), label=name)
+        if spread.any():
+            axes.fill_between(x, y - spread, y + spread, color=drawn.get_color(), alpha=0.2, linewidth=0)
+    axes.legend()
+    for axis in log:
+        getattr(axes, f"set_{axis}scale")("log", base=2 if axis == "x" else 10)
+    for axis in {"x", "y"} & set(log):
+        getattr(axes, f"{axis}axis").set_major_formatter("{x:g}")
+    if "x" not in log:
+        axes.xaxis.get_major_locator().set_params(integer=all(_whole(x) for x, *_ in series.values()))
+    return _picture(page)
+
+
+def _whole(x) -> bool:
+    return np.issubdtype(np.asarray(x).dtype, np.integer)
+
+
+def points(
+    names: Sequence[str], values, errors=None, *, label: str, title: str = "", marks: Mapping | None = None
+) -> Image.Image:
+    """A row for each name with its value and error, e.g. the Frechet distance of each grouping.
+
+    Args:
+      names: `[n]`, from the top down.
+      values, errors: `[n]` or, of several sets, `[n, sets]`, each set a dot; errors are drawn about the means.
+      label, title: what the values are.
+      marks: lines across the rows, from what they say to where they stand.
+
+    Raises:
+      ValueError: if there are none, or not as many values as names.
+      ImportError: without matplotlib.
+    """
+    values = np.asarray(values, float).reshape(len(names), -1) if len(names) and np.size(values) else np.empty((0, 0))
+    if not len(names) or len(values) != len(names):
+        raise ValueError(f"points: need a value for each of {len(names)} names, got {len(values)}")
+    page = _figure(height=1.2 + 0.32 * len(names))
+    axes = page.add_subplot(xlabel=label, title=title)
+    rows = np.arange(len(names))
+    axes.errorbar(values.mean(1), rows, xerr=errors, fmt="o", color="C0", capsize=3)
+    if values.shape[1] > 1:
+        axes.plot(values, rows[:, None], ".", color="C0", alpha=0.4)
+    for (name, at), colour in zip((marks or {}).items(), itertools.cycle(["C1", "C2", "C3"])):
+        axes.axvline(at, linestyle="--", color=colour, label=name)
+    if marks:
+        axes.legend()
+    axes.set_yticks(rows, names)
+    axes.invert_yaxis()
+    axes.grid(axis="x", alpha=0.3)
+    return _picture(page)
+
+
+def _figure(height: float = 4.0):
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("charts need matplotlib; pip install 'gdm-jax[eval]'") from error
+    return Figure(figsize=(6, height), dpi=100, layout="constrained")
+
+
+def _picture(page) -> Image.Image:
+    file = io.BytesIO()
+    page.savefig(file, format="png")
+    return Image.open(file).convert("RGB")

@@ -1,0 +1,297 @@
+"""How far a model's samples are from data: Frechet distance, precision and recall, with all that the numbers depend on.
+
+The protocol of FID10K and FID5K: one seed an image, the images rounded to bytes, features of each, float64 moments
+with a covariance over n - 1. Set s of `count` images has the seeds s * count ... (s + 1) * count - 1. An image depends
+on its seed alone, so neither the batch nor the number of devices changes a distance.
+
+Features are kept on disk a chunk at a time, under a name made of everything that an image depends on: an interrupted
+evaluation goes on where it stopped, a larger one begins with what a smaller one left, and two models or solvers never
+meet in one file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import importlib.metadata
+import json
+import os
+import pathlib
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from gdm_jax import build, data, figures, metrics, ode
+from gdm_jax.metrics import Statistics
+from gdm_jax.model import Model
+
+CHUNK = 500  # images a file of features
+PICTURED = 64
+FEATURES = ("inception", "classifier", "pixels")
+CONFIDENT = 0.9
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Judge:
+    """What samples are held against: real data as seen through a feature function.
+
+    Attributes:
+      name: of the features; with `about`, what a distance depends on.
+      features: images `[n, h, w, c]` in [-1, 1] -> `[n, d]`.
+      real: mean and covariance of the features of real data.
+      about: where `real` is from, for the record.
+      members: features `[m, d]` of some real examples, for precision and recall; None where only statistics are known.
+      classifier: the one whose features these are, or None; it also says how sure it is of each sample.
+    """
+
+    name: str
+    features: Callable
+    real: Statistics
+    about: dict
+    members: np.ndarray | None = None
+    classifier: metrics.Classifier | None = None
+
+
+def judge(
+    settings, features: str, folder, *, weights=None, reference=None, members: int = 10_000, progress: bool = False
+) -> Judge:
+    """The judge of a data set, kept in `folder` and made only once.
+
+    Args:
+      settings: a `config.Data` of images.
+      features: one of FEATURES. "classifier" is fitted to the data and their labels.
+      folder: for the classifier, and for the statistics as an `.npz` with `mu` and `sigma`.
+      weights: of Inception, a path.
+      reference: an `.npz` with `mu` and `sigma` of the features to hold samples against, instead of the data set's.
+      members: real examples, spread evenly over the set, whose features are kept for precision and recall.
+      progress: show a bar.
+
+    Raises:
+      ValueError: unknown features, data without labels for "classifier", or vectors instead of images.
+      ImportError, ConnectionError: see `metrics.inception`.
+    """
+    if features not in FEATURES:
+        raise ValueError(f"features: must be one of {', '.join(FEATURES)}, got {features!r}")
+    if len(settings.shape) != 3:
+        raise ValueError("evaluate: looks at models of images")
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    source = data.open_source(settings)
+    key = digest({**dataclasses.asdict(settings), "n": len(source), "features": features, "weights": str(weights)})
+    classifier = None
+    if features == "classifier":
+        classifier = _classifier(source, folder / f"classifier-{key}.npz", progress)
+        function, name = classifier.features, f"classifier {_hash(classifier.params)}"
+    elif features == "pixels":
+        function, name = metrics.pixels, "pixels"
+    else:
+        function, name = metrics.inception(weights), f"inception {_weights(weights)}"
+    if reference:
+        return Judge(name, function, metrics.load_statistics(reference), {"file": str(reference)}, None, classifier)
+    about = {"data": settings.name, "path": settings.path, "split": settings.split, "n": len(source)}
+    statistics, kept = folder / f"reference-{key}.npz", folder / f"reference-{key}.npy"
+    if not (statistics.is_file() and kept.is_file()):
+        seen = _in_chunks(function, lambda i: source[i]["x"], np.arange(len(source)), f"{features} of data", progress)
+        metrics.save_statistics(statistics, metrics.statistics(seen))
+        _save(kept, seen[np.linspace(0, len(seen) - 1, min(members, len(seen))).astype(int)])
+    real = metrics.load_statistics(statistics)
+    return Judge(name, function, real, about, np.load(kept, allow_pickle=False), classifier)
+
+
+def evaluate(
+    model: Model,
+    judge: Judge,
+    folder,
+    *,
+    count: int = 10_000,
+    sets: int = 1,
+    first_set: int = 0,
+    neighbours: int = 3,
+    progress: bool = False,
+    **options,
+) -> dict:
+    """Samples of a model against real data.
+
+    Args:
+      model: of images.
+      judge: see there.
+      folder: for the features, so that nothing is computed twice.
+      count: images a set; 10,000 and 5,000 are FID10K and FID5K where the features are Inception's.
+      sets: how many sets of seeds.
+      first_set: the number of the first; searches keep others for themselves.
+      neighbours: of precision and recall; 0 leaves them out.
+      progress: show a bar.
+      **options: of `Model.sample`: label, guidance, batch and of `gdm_jax.ode.plan`.
+
+    Returns:
+      What `evaluation.json` in the folder's part for this model holds: "frechet" (and "precision", "recall", and
+      "confident", the share of samples that a classifier is 90% sure of), each with "mean", "std" over the sets and
+      "sets", the value of each; "floor", the distance between two halves of the real members; "calls" of the network
+      an image; and everything these depend on.
+
+    Raises:
+      ValueError: too few images, or a reference of another number of features.
+    """
+    if count < 2 or sets < 1 or first_set < 0:
+        raise ValueError(f"count: at least 2 images and 1 set are needed, got {count} and {sets}")
+    width = judge.features(np.zeros((1, *model.config.data.shape), np.float32)).shape[-1]  # before anything is sampled
+    if width != len(judge.real.mu):
+        raise ValueError(f"reference: its statistics are of {len(judge.real.mu)} features, {judge.name} has {width}")
+    batch = options.pop("batch", 250)
+    depends = _depends(model, judge, options)
+    part = pathlib.Path(folder) / digest(depends)
+    (part / "features").mkdir(parents=True, exist_ok=True)
+    values: dict[str, list] = {}
+    with tqdm(total=sets * count, unit=" images", desc="evaluate", disable=not progress) as bar:
+        for s in range(first_set, first_set + sets):
+            seen = _features(model, judge, part, range(s * count, (s + 1) * count), bar, batch=batch, **options)
+            for name, value in _compare(seen, judge, neighbours).items():
+                values.setdefault(name, []).append(value)
+    found = {name: summary(of_sets) for name, of_sets in values.items()}
+    found |= {"calls": calls(model, **options), "neighbours": neighbours}
+    found |= {"count": count, "first_seed": first_set * count}
+    if judge.members is not None:
+        found["floor"] = floor(judge)
+    found |= {"depends_on": depends, "reference": {**judge.about, "n": judge.real.count}, "versions": versions()}
+    _write(part / f"{count}x{sets}from{first_set}.json", json.dumps(found, indent=2) + "\n")
+    return found
+
+
+def compare_images(images, judge: Judge, *, neighbours: int = 3) -> dict:
+    """The same numbers of images `[n, h, w, c]`, uint8 or in [-1, 1], however they were made."""
+    seen = _in_chunks(judge.features, lambda i: _bytes(images[i]), np.arange(len(images)), "features", False)
+    found = {name: summary([value]) for name, value in _compare(seen, judge, neighbours).items()}
+    return found | {"count": len(images), "features": judge.name, "reference": judge.about, "versions": versions()}
+
+
+@functools.lru_cache
+def floor(judge: Judge, seed: int = 0) -> float:
+    """The Frechet distance between two random halves of the real members: what sets of that size cannot go below."""
+    order = np.random.default_rng(seed).permutation(len(judge.members))
+    return metrics.frechet_distance(*np.array_split(judge.members[order], 2))
+
+
+def calls(model: Model, *, solver=None, steps=None, **_) -> int | None:
+    """Network calls an image, where the steps are fixed; without guidance, which doubles them."""
+    options = build.solver_options(model.config.sampling)
+    options |= {name: value for name, value in (("solver", solver), ("steps", steps)) if value is not None}
+    if options["steps"] is None:
+        return None
+    path, planned = ode.plan(model.schedule, forward=False, **options)
+    return ode.calls(planned["solver"], path.steps)
+
+
+def summary(values) -> dict:
+    """Mean, standard deviation over sets (None of one) and the values."""
+    values = [float(value) for value in values]
+    std = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return {"mean": float(np.mean(values)), "std": std, "sets": values}
+
+
+def digest(values: dict) -> str:
+    """A short name of nested plain values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def versions() -> dict:
+    names = ("gdm-jax", "jax", "flax", "diffrax", "numpy")
+    return {name: importlib.metadata.version(name) for name in names} | {"device": jax.devices()[0].device_kind}
+
+
+def _depends(model: Model, judge: Judge, options: dict) -> dict:
+    """All that a sample's features depend on."""
+    sampling = dataclasses.asdict(model.config.sampling)
+    given = {name: value for name, value in options.items() if name != "progress"}
+    return {
+        "features": judge.name,
+        "network": _hash(model.u),
+        "checkpoint": model.step,
+        "process": dataclasses.asdict(model.config.process),
+        "intervals": np.stack([model.schedule.t_start, model.schedule.t_end], 1).tolist(),
+        "sampling": {**sampling, **given},
+    }
+
+
+def _hash(tree) -> str:
+    leaves = hashlib.sha256()
+    for leaf in jax.tree.leaves(tree):
+        leaves.update(np.ascontiguousarray(leaf).tobytes())
+    return leaves.hexdigest()[:12]
+
+
+def _features(model, judge, part, seeds, bar, *, batch, **options) -> np.ndarray:
+    """Features `[len(seeds), d]` of samples, a file each chunk; what is there is not made again."""
+    found = []
+    for start in range(seeds.start, seeds.stop, CHUNK):
+        chunk = np.arange(start, min(start + CHUNK, seeds.stop))
+        file = part / "features" / f"{chunk[0]}-{chunk[-1]}.npy"
+        if not file.is_file():
+            x = _bytes(model.sample(seeds=chunk, batch=batch, **options))
+            if start == 0:
+                figures.save(figures.grid(np.asarray(data.to_model_range(x[:PICTURED]))), part / "samples.png")
+            _save(file, judge.features(np.asarray(data.to_model_range(x))))
+        found.append(np.load(file, allow_pickle=False))
+        bar.update(len(chunk))
+    return np.concatenate(found)
+
+
+def _compare(seen: np.ndarray, judge: Judge, neighbours: int) -> dict[str, float]:
+    found = {"frechet": metrics.frechet_distance(metrics.statistics(seen), judge.real)}
+    if neighbours and judge.members is not None:
+        real = judge.members[np.linspace(0, len(judge.members) - 1, min(len(seen), len(judge.members))).astype(int)]
+        found |= metrics.precision_recall(real, seen, neighbours=neighbours)._asdict()
+    if judge.classifier is not None:
+        found["confident"] = float((judge.classifier.head(seen).max(-1) > CONFIDENT).mean())
+    return found
+
+
+def _classifier(source, file: pathlib.Path, progress: bool) -> metrics.Classifier:
+    if not file.is_file():
+        examples = [source[i] for i in range(len(source))]
+        x, label = (np.stack([example[name] for example in examples]) for name in ("x", "label"))
+        if label.max() < 1:
+            raise ValueError("features: a classifier needs labelled data (a folder a class); pass pixels or inception")
+        steps = int(np.clip(10 * len(x) / 64, 600, 6_000))
+        fitted = metrics.fit_classifier(np.asarray(data.to_model_range(x)), label, steps=steps, progress=progress)
+        fitted.save(file)
+    return metrics.load_classifier(file)  # as read, so that the first use and the next are the same
+
+
+def _weights(weights) -> str:
+    """Of Inception, the first eight digits of the file's SHA-256, which the download has in its name."""
+    if weights in (None, "random"):
+        return weights or "6726825d"
+    with open(weights, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:8]
+
+
+def _in_chunks(function, image, numbers, what: str, progress: bool) -> np.ndarray:
+    found = []
+    with tqdm(total=len(numbers), unit=" images", desc=what, disable=not progress) as bar:
+        for start in range(0, len(numbers), CHUNK):
+            some = numbers[start : start + CHUNK]
+            found.append(np.asarray(function(np.asarray(data.to_model_range(np.stack([image(i) for i in some]))))))
+            bar.update(len(some))
+    return np.concatenate(found)
+
+
+def _bytes(x) -> np.ndarray:
+    x = np.asarray(x)
+    return x if x.dtype == np.uint8 else figures.to_uint8(x)
+
+
+def _save(file: pathlib.Path, array: np.ndarray) -> None:
+    """An array as .npy, whole or not at all."""
+    partial = file.with_suffix(f".{os.getpid()}.partial")
+    with open(partial, "wb") as out:
+        np.save(out, array)
+    os.replace(partial, file)
+
+
+def _write(file: pathlib.Path, text: str) -> None:
+    partial = file.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(text)
+    os.replace(partial, file)

@@ -1,0 +1,34 @@
+"""Table 1: which elements make a group, in two groups of pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gdm_jax import charts, figures
+from gdm_jax.experiments.lab import Lab, Report, distances, of_sets, table
+
+PAPER = {"bottom_to_top": 12.63, "right_to_left": 13.14, "cascade": 14.03, "cascade_inverse": 13.70}
+STEPS = {"paper": 128, "small": 128, "smoke": 8}
+
+
+def run(lab: Lab) -> Report:
+    """Models of the four groupings, and of one group for comparison, by Euler's steps."""
+    variants, steps = [*PAPER, "vanilla"], STEPS[lab.scale]
+    found, pages = [], []
+    for variant in variants:
+        model = lab.model(variant)
+        found.append(lab.evaluate(model, solver="euler", steps=steps))
+        x = model.sample(12, solver="euler", steps=steps)
+        pages.append(figures.grid(x, columns=12, title=variant))
+    rows = [
+        (variant, PAPER.get(variant, ""), of_sets(one["frechet"]), of_sets(one["precision"]), of_sets(one["recall"]))
+        for variant, one in zip(variants, found)
+    ]
+    text = f"# Table 1: groupings, k = 2\n\n{lab.about(model)} Euler, {steps} steps.\n\n"
+    text += table(("grouping", "paper, FID10K", "Frechet distance", "precision", "recall"), rows)
+    values, errors = distances(found)
+    chart = charts.points(variants, values, errors, label="Frechet distance")
+    order = [variants[i] for i in np.argsort([one["frechet"]["mean"] for one in found])]
+    text += f"\nFrom best to worst: {', '.join(order)}. In the paper: {', '.join(sorted(PAPER, key=PAPER.get))}.\n"
+    numbers = {"paper": PAPER, "found": dict(zip(variants, found))}
+    return Report(text, numbers, {"distances": chart, "samples": figures.stack(pages)})

@@ -1,0 +1,72 @@
+"""Figs. 3, 4, 6-9: what each band of the latent carries, and what it is good for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gdm_jax import analysis, charts, data, editing, latent
+from gdm_jax.experiments.lab import Lab, Report, table
+
+IMAGES = {"paper": 4_500, "small": 1_000, "smoke": 200}  # encoded for normality and probes
+MEMBERS = {"paper": (24, 16), "small": (24, 16), "smoke": (4, 4)}  # sets of samples, and samples a set
+STEPS = {"paper": 64, "small": 32, "smoke": 4}  # of Heun
+RECONSTRUCTED = {"paper": 256, "small": 256, "smoke": 16}
+
+
+def run(lab: Lab) -> Report:
+    """Tables of `analysis.bands` and of reconstruction, and the contact sheets."""
+    model, scale = lab.model("bands"), lab.scale
+    judge = lab.judge(model)
+    source = data.open_source(model.config.data)
+    chosen = np.linspace(0, len(source) - 1, min(IMAGES[scale], len(source))).astype(int)
+    examples = [source[i] for i in chosen]
+    x = np.asarray(data.to_model_range(np.stack([example["x"] for example in examples])))
+    labels = np.stack([example["label"] for example in examples])
+    labels = labels if len(np.unique(labels)) > 1 else None
+    options = {"solver": "heun", "steps": max(STEPS[scale], model.process.k), "progress": lab.progress}
+    sets, members = MEMBERS[scale]
+    found = analysis.bands(model, x, labels, judge.features, sets=sets, members=members, **options)
+    kept = reconstruction(model, x[: RECONSTRUCTED[scale]], judge, **options)
+    seen = judge.name.split()[0]
+    shape, sizes = "x".join(map(str, x.shape[1:])), ", ".join(map(str, model.process.groups.sizes))
+    text = (
+        f"# Figs. 3, 4, 6-9: the hierarchy of bands\n\n{model.config.data.name} at {shape}, {len(x):,} real images, "
+        f"bands of {sizes} frequencies, Heun, {options['steps']} steps; perception by {seen} features.\n\n{found.text}\n"
+        f"## Reconstruction from the lowest components, the rest zero\n\n{kept.text}"
+    )
+    pictures = found.pictures | kept.pictures | sheets(model, x, labels)
+    return Report(text, found.numbers | kept.numbers, pictures)
+
+
+def reconstruction(model, x, judge, **options) -> Report:
+    """Images decoded from their lowest components alone: how far they are from what they were (Fig. 4b)."""
+    z = model.encode(x, **options)
+    counts = [n for n in analysis.counts(model.process.groups) if n] + [int(model.process.groups.sizes.sum())]
+    rows, pixels, perceived = [], [], []
+    original = judge.features(x)
+    scale = np.square(original - original.mean(0)).sum(1).mean()
+    for count in counts:
+        made = model.decode(np.asarray(latent.keep(model.process, z, latent.lowest(model.process, count))), **options)
+        pixels.append(float(np.square(made - x).mean() ** 0.5))
+        perceived.append(float(np.square(judge.features(made) - original).sum(1).mean() / scale))
+        rows.append((count, f"{pixels[-1]:.4f}", f"{perceived[-1]:.4f}"))
+    text = table(("components", "error of a pixel, root mean square", "of features, share of their variance"), rows)
+    series = {"pixels (root mean square)": pixels, "features (share of variance)": perceived}
+    axes = {"x_label": "components kept, lowest first", "y_label": "error of reconstruction", "log": "x"}
+    numbers = {"reconstruction": {"components": counts, "pixels": pixels, "features": perceived}}
+    return Report(text, numbers, {"reconstruction": charts.curve(counts, series, **axes)})
+
+
+def sheets(model, x, labels) -> dict:
+    """Figs. 3, 4b and 6-9 on real images, of different classes where there are classes."""
+    firsts = np.unique(labels, return_index=True)[1] if labels is not None else np.arange(len(x))
+    images = x[np.resize(firsts, 6)]
+    source, few = editing.from_images(model, images), editing.from_images(model, images[:2])
+    made = {
+        "fig3_interpolate": editing.interpolate(model, few),
+        "fig4_keep": editing.keep(model, source),
+        "fig6_traverse": editing.traverse(model, editing.from_images(model, images[:1]), range(6)),
+        "fig7_swap": editing.swap(model, source, source, [0]),
+        "fig9_resample": editing.resample(model, few),
+    }
+    return {name: edit.page for name, edit in made.items()}

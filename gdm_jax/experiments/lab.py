@@ -1,0 +1,194 @@
+"""What every experiment needs: models at a scale, trained or reused, judged alike, and a report with its command.
+
+A scale says which config files the models come from and how many images judge them:
+
+paper   the paper's data, networks and counts
+small   MNIST at 16x16, what two CPU cores do in an evening
+smoke   the bundled digits, barely trained: a minute, to see that all of it runs
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from gdm_jax import config as configs
+from gdm_jax import evaluation, figures, training
+from gdm_jax.analysis import Report, table
+from gdm_jax.model import Model, load
+from gdm_jax.training import checkpoint
+
+
+class Scale(NamedTuple):
+    """Settings that experiments share.
+
+    Attributes:
+      pixels, bands: config files of models of pixel groups, and of frequency bands; the variant follows a colon.
+      changes: overrides of their fields.
+      features: of `gdm_jax.evaluation.FEATURES`.
+      count, sets: images a set of seeds, and sets.
+    """
+
+    pixels: str
+    bands: str
+    changes: tuple[str, ...]
+    features: str
+    count: int
+    sets: int
+
+
+SMOKE = (
+    "data.name=digits",
+    "data.path=",
+    "data.shape=(8, 8, 1)",
+    "model.name=mlp",
+    "model.alpha_channels=False",
+    "model.channels=32",
+    "training.batch=64",
+    "training.steps=12",
+    "training.warmup_images=64",
+    "training.sample_every=12",
+    "training.save_every=12",
+)
+SCALES = {
+    "paper": Scale("cifar10.py:{}", "ffhq64_bands.py", (), "inception", 10_000, 3),
+    "small": Scale("mnist.py:{}", "mnist.py:bands", (), "classifier", 1_000, 3),
+    "smoke": Scale("mnist.py:{}", "mnist.py:bands", SMOKE, "pixels", 96, 2),
+}
+SMOKE_BANDS = ("process.bands=(4, 12, 32)",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Lab:
+    """Where an experiment is run.
+
+    Attributes:
+      scale: a name of SCALES.
+      runs: folder for models, judges, features and reports; each scale has its own in it.
+      configs: folder of config files.
+      overrides: of every model's config, `--config.FIELD=VALUE`.
+      workdir: of one trained model to use where an experiment wants a model of bands, instead of training one.
+      progress: show bars.
+    """
+
+    scale: str
+    runs: pathlib.Path
+    configs: pathlib.Path
+    overrides: tuple[str, ...] = ()
+    workdir: str | None = None
+    progress: bool = True
+
+    def __post_init__(self):
+        if self.scale not in SCALES:
+            raise ValueError(f"--scale: must be one of {', '.join(SCALES)}, got {self.scale!r}")
+        if not pathlib.Path(self.configs).is_dir():
+            raise ValueError(f"--configs: there is no folder {str(self.configs)!r}; run it in a clone, or name one")
+
+    @property
+    def settings(self) -> Scale:
+        return SCALES[self.scale]
+
+    @property
+    def folder(self) -> pathlib.Path:
+        return pathlib.Path(self.runs) / self.scale
+
+    def config(self, variant: str, *changes: str) -> configs.Config:
+        """The config of a variant of pixel groups, or of "bands", at this scale."""
+        settings = self.settings
+        file = settings.bands if variant == "bands" else settings.pixels.format(variant)
+        smoke = SMOKE_BANDS if variant == "bands" and self.scale == "smoke" else ()
+        return configs.load(pathlib.Path(self.configs) / file, [*settings.changes, *smoke, *changes, *self.overrides])
+
+    def model(self, variant: str, *changes: str, name: str = "") -> Model:
+        """A trained model, from `folder/name`; trained there first, or to its end, if it is not yet.
+
+        Args:
+          variant: see `config`.
+          *changes: FIELD=VALUE, what tells it from others of the variant.
+          name: of its workdir; the variant by default.
+        """
+        if variant == "bands" and not changes and self.workdir:
+            return load(self.workdir)
+        workdir, config = self.folder / (name or variant), self.config(variant, *changes)
+        if not _finished(workdir, config):
+            if self.progress:
+                print(f"training {workdir}")
+            training.train(config, workdir, progress=self.progress)
+        return load(workdir)
+
+    def judge(self, model: Model) -> evaluation.Judge:
+        """Of the model's data, by the scale's features."""
+        return _judge(self, model.config.data)
+
+    def evaluate(self, model: Model, *, count=None, sets=None, **options) -> dict:
+        """`evaluation.evaluate` with the scale's features and counts."""
+        settings = self.settings
+        return evaluation.evaluate(
+            model,
+            self.judge(model),
+            self.folder / "evaluations",
+            count=count or settings.count,
+            sets=sets or settings.sets,
+            progress=self.progress,
+            **options,
+        )
+
+    def about(self, model: Model) -> str:
+        """A sentence on what the distances of an experiment are of."""
+        judge, settings = self.judge(model), self.settings
+        data = model.config.data
+        text = (
+            f"{data.name} at {'x'.join(map(str, data.shape))}; Frechet distance in {judge.name.split()[0]} features of "
+            f"{settings.count:,} samples from {judge.real.count:,} images"
+        )
+        text += f", mean and standard deviation over {settings.sets} sets of seeds" if settings.sets > 1 else ""
+        return f"{text}. Two halves of {len(judge.members):,} real images stand {evaluation.floor(judge):.3g} apart."
+
+
+def write(lab: Lab, name: str, report: Report) -> list[pathlib.Path]:
+    """The report as `folder/NAME/report.md`, `.json` and pictures; the paths."""
+    folder = lab.folder / "reports" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    words = ["gdm experiment", name, "--scale", lab.scale]
+    words += ["--workdir", lab.workdir] if lab.workdir else []
+    command = " ".join([*words, *(f"'{word}'" if " " in word else word for word in lab.overrides)])
+    pictures = "".join(f"\n![{picture}]({picture}.png)\n" for picture in report.pictures)
+    text = f"{report.text}{pictures}\nMade by `{command}`.\n"
+    (folder / "report.md").write_text(text)
+    numbers = {"experiment": name, "scale": lab.scale, "command": command, **report.numbers}
+    (folder / "report.json").write_text(json.dumps(numbers, indent=2) + "\n")
+    for picture, page in report.pictures.items():
+        figures.save(page, folder / f"{picture}.png")
+    return [folder / "report.md", folder / "report.json", *(folder / f"{p}.png" for p in report.pictures)]
+
+
+def of_sets(summary: dict, digits: int = 3) -> str:
+    """A mean with its standard deviation, for a table."""
+    mean = f"{summary['mean']:.{digits}g}"
+    return mean if summary["std"] is None else f"{mean} ± {summary['std']:.1g}"
+
+
+def distances(found: Sequence[dict]) -> tuple[list, list]:
+    """Frechet distances `[n][sets]` of evaluations, and the standard deviations or zeros."""
+    return [one["frechet"]["sets"] for one in found], [one["frechet"]["std"] or 0.0 for one in found]
+
+
+def _finished(workdir: pathlib.Path, config: configs.Config) -> bool:
+    if not (workdir / "checkpoints").is_dir():
+        return False
+    checkpoint.check_config(workdir, config)
+    steps = checkpoint.Checkpoints(workdir, create=False).steps()
+    return bool(steps) and steps[-1] >= config.training.steps
+
+
+@functools.lru_cache
+def _judge(lab: Lab, data: configs.Data) -> evaluation.Judge:
+    return evaluation.judge(data, lab.settings.features, lab.folder / "judges", progress=lab.progress)
+
+
+Experiment = Callable[[Lab], Report]
+__all__ = ["Experiment", "Lab", "Report", "SCALES", "Scale", "distances", "of_sets", "table", "write"]

@@ -1,0 +1,28 @@
+"""Fig. 11, A.2: the number of groups against Frechet distance and network calls."""
+
+from __future__ import annotations
+
+from gdm_jax import charts
+from gdm_jax.experiments.lab import Lab, Report, of_sets, table
+
+GROUPS = {"paper": (1, 2, 4, 8, 16, 29), "small": (1, 2, 4, 8, 16), "smoke": (1, 2, 4)}
+CALLS = {"paper": (32, 64, 128, 256), "small": (16, 32, 64, 128), "smoke": (4, 8)}
+
+
+def run(lab: Lab) -> Report:
+    """Right-to-left stripes, a model for each number of them, sampled by Euler with more and more calls."""
+    groups, calls = GROUPS[lab.scale], CALLS[lab.scale]
+    found, series, rows = {}, {}, []
+    for k in groups:
+        if k <= 2:
+            model = lab.model("vanilla" if k == 1 else "right_to_left")
+        else:
+            model = lab.model("right_to_left", f"process.k={k}", name=f"right_to_left_{k}")
+        of_k = [lab.evaluate(model, solver="euler", steps=n, sets=1, neighbours=0)["frechet"] for n in calls]
+        found[k] = dict(zip(calls, of_k))
+        series[f"k = {k}"] = [one["mean"] for one in of_k]
+        rows.append((k, *map(of_sets, of_k)))
+    text = f"# Fig. 11: number of groups, right to left\n\n{lab.about(model)} Here one set. Euler.\n\n"
+    text += table(("k", *(f"{n} calls" for n in calls)), rows)
+    axes = {"x_label": "network calls", "y_label": "Frechet distance", "log": "xy"}
+    return Report(text, {"found": found}, {"distances": charts.curve(calls, series, **axes)})

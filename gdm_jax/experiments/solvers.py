@@ -1,0 +1,94 @@
+"""Solvers: Frechet distance of samples and error of the round trip against network calls."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+
+from gdm_jax import charts, data, ode
+from gdm_jax.experiments.lab import Lab, Report, of_sets, table
+from gdm_jax.model import Model
+
+STEPS = {"paper": (8, 16, 32, 64, 128), "small": (8, 16, 32, 64, 128), "smoke": (4, 8)}
+TOLERANCES = {"paper": (1e-2, 1e-3, 1e-4), "small": (1e-2, 1e-3, 1e-4), "smoke": (1e-1,)}
+IMAGES = {"paper": 64, "small": 64, "smoke": 8}  # of the round trip
+FIXED = ("euler", "heun")
+ADAPTIVE = "tsit5"
+
+
+def run(lab: Lab) -> Report:
+    """Euler and Heun with more and more steps, Tsit5 to tighter tolerances, and Euler undone exactly."""
+    model = lab.model("bands")
+    source = data.open_source(model.config.data)
+    chosen = np.linspace(0, len(source) - 1, IMAGES[lab.scale]).astype(int)
+    real = np.asarray(data.to_model_range(np.stack([source[i]["x"] for i in chosen])))
+    kinds = [(solver, n, {"solver": solver, "steps": n}) for solver in FIXED for n in STEPS[lab.scale]]
+    kinds += [
+        (ADAPTIVE, f"to {tolerance:.0e}", {"solver": ADAPTIVE, "steps": None, "rtol": tolerance, "atol": tolerance})
+        for tolerance in TOLERANCES[lab.scale]
+    ]
+    found = []
+    for solver, setting, options in kinds:
+        sampled = lab.evaluate(model, sets=1, neighbours=0, **options)
+        trip = error_of(model.decode(model.encode(real, **options), **options), real)
+        calls = sampled["calls"] or adaptive_calls(model, real, options)
+        one = {"solver": solver, "setting": setting, "calls": calls}
+        found.append(one | {"frechet": sampled["frechet"], "trip": trip})
+    for steps in STEPS[lab.scale]:
+        found.append(undone(model, real, steps))
+
+    rows = [
+        (
+            one["solver"],
+            one["setting"],
+            f"{one['calls']:.0f}",
+            of_sets(one["frechet"]) if "frechet" in one else "as euler",
+            f"{one['trip']['median']:.1e}",
+            f"{one['trip']['largest']:.1e}",
+        )
+        for one in found
+    ]
+    text = (
+        f"# Solvers\n\n{lab.about(model)} Here one set. Round trip: {len(real)} real images encoded and decoded by the "
+        "same solver, the largest error of a pixel (range 2), its median over images and the largest. inverse_euler "
+        "undoes Euler's steps one by one; its calls are those of encoding, those of sampling are Euler's.\n\n"
+    )
+    heads = ("solver", "steps", "calls", "Frechet distance", "round trip, median", "largest")
+    text += table(heads, rows)
+    distances, trips = {}, {}
+    for solver in (*FIXED, ADAPTIVE, "inverse_euler"):
+        of = [one for one in found if one["solver"] == solver]
+        calls = [one["calls"] for one in of]
+        trips[solver] = calls, [one["trip"]["median"] for one in of]
+        if solver != "inverse_euler":
+            distances[solver] = calls, [one["frechet"]["mean"] for one in of]
+    axes = {"x_label": "network calls", "log": "xy"}
+    pictures = {
+        "distances": charts.lines(distances, y_label="Frechet distance", **axes),
+        "round_trip": charts.lines(trips, y_label="error of the round trip", **axes),
+    }
+    return Report(text, {"found": found}, pictures)
+
+
+def undone(model: Model, real, steps: int) -> dict:
+    """Euler's steps undone exactly, and taken again; images that could not be undone count with their error."""
+    inverse = model.invert(real, steps=steps)
+    again = model.decode(inverse.z, solver="euler", steps=steps)
+    converged = int(np.sum(inverse.converged))
+    setting = str(steps) if converged == len(real) else f"{steps} ({converged} of {len(real)} undone)"
+    calls = float(np.mean(inverse.calls))
+    return {"solver": "inverse_euler", "setting": setting, "calls": calls, "trip": error_of(again, real)}
+
+
+def error_of(again, real) -> dict:
+    """The largest error of a pixel in each image: the median over images, and the largest."""
+    error = np.abs(np.asarray(again) - real).reshape(len(real), -1).max(1)
+    return {"median": float(np.median(error)), "largest": float(error.max())}
+
+
+def adaptive_calls(model: Model, real, options: dict) -> float:
+    """Mean calls an image of sampling with adaptive steps."""
+    z = ode.latents(np.arange(len(real)), model.config.data.shape)
+    solved = ode.solve(model.u, model.process, model.schedule, z, forward=False, **options)
+    solver = ode.SOLVERS[options["solver"]]()
+    return float(np.mean([ode.calls(solver, steps) for steps in np.asarray(jax.device_get(solved.steps))]))

@@ -1,0 +1,91 @@
+"""Search for the steps N_j that a fixed budget of network calls is best spent on  (Table 2, A.3).
+
+Groups that follow one another walk one path of alpha whatever their intervals are, so with equal steps in t, intervals
+and steps a group say the same thing: a group's interval is N_j / N of the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Found(NamedTuple):
+    """What a search ended with.
+
+    Attributes:
+      steps: the best N_j.
+      value: what the objective says of them.
+      tried: every N_j that was looked at, and its value.
+    """
+
+    steps: tuple[int, ...]
+    value: float
+    tried: dict[tuple[int, ...], float]
+
+
+def share_steps(objective: Callable, start: Sequence[int], *, most: int = 200, note: Callable | None = None) -> Found:
+    """The shares N_j of a budget that make an objective least, by a pattern search from `start`.
+
+    Steps are moved from one group to another: the best of all moves of a stride is taken until none helps, then the
+    stride is halved, from a quarter of the largest share down to one. The end is a local minimum: no single step moved
+    makes it better.
+
+    Args:
+      objective: N_j, a tuple of k positive whole numbers -> float; asked once for each.
+      start: N_j to begin with; their sum is the budget.
+      most: times to ask.
+      note: called with (N_j, value, best value) after each.
+
+    Raises:
+      ValueError: if start is not whole numbers of at least 1.
+
+    >>> share_steps(lambda n: 4 / n[0] + 1 / n[1], (6, 6)).steps
+    (8, 4)
+    """
+    best = tuple(int(n) for n in start)
+    if not best or min(best) < 1 or best != tuple(start):
+        raise ValueError(f"search: steps to start with must be whole numbers of at least 1, got {start}")
+    tried: dict[tuple[int, ...], float] = {}
+
+    def ask(steps):
+        if steps not in tried and len(tried) < most:
+            tried[steps] = float(objective(steps))
+            if note is not None:
+                note(steps, tried[steps], min(tried.values()))
+        return tried.get(steps, np.inf)
+
+    ask(best)
+    stride = max(1, max(best) // 4)
+    while stride and len(tried) < most:
+        moves = []
+        for giver in range(len(best)):
+            for taker in range(len(best)):
+                if giver != taker and best[giver] > stride:
+                    steps = list(best)
+                    steps[giver] -= stride
+                    steps[taker] += stride
+                    moves.append(tuple(steps))
+        chosen = min(moves, key=ask, default=best)
+        if ask(chosen) < ask(best):
+            best = chosen
+        else:
+            stride //= 2
+    best = min(tried, key=tried.get)
+    return Found(best, tried[best], tried)
+
+
+def boundaries(steps: Sequence[int], t_start) -> tuple[float, ...]:
+    """The rising times where intervals of lengths proportional to N_j meet.
+
+    Args:
+      steps: N_j, one a group.
+      t_start: `[k]`, of the schedule they are steps of, which says in which order the groups come.
+
+    >>> boundaries((4, 2, 2), [0.66, 0.33, 0.0])
+    (0.25, 0.5)
+    """
+    ordered = np.asarray(steps)[np.argsort(t_start)]
+    return tuple((np.cumsum(ordered)[:-1] / ordered.sum()).tolist())
