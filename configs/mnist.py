@@ -1,18 +1,18 @@
 """The paper's experiments in small: MNIST at 16x16, each model about ten minutes of two CPU cores.
 
     gdm train --config configs/mnist.py:bands --config.data.path=~/mnist/train --workdir runs/mnist
-    gdm experiment groupings --scale small --data ~/mnist/train
+    gdm experiment groupings --scale small --config.data.path=~/mnist/train
 
-Variants: those of cifar10.py (pixel groups), and bands (GDM-F, four bands of the cosine basis). DDPM++ at one
-resolution of 4x4 patches, which is what a CPU computes at the rate of its matrix products (see digits.py). What they
-reach is in configs/README.md.
+Variants: those of cifar10.py (pixel groups), bands (GDM-F, four bands of the cosine basis), and labels (the same told
+the digit, for twice as long). DDPM++ at one resolution of 4x4 patches, which is what a CPU computes at the rate of its
+matrix products (see digits.py). What they reach is in configs/README.md.
 """
 
 from gdm_jax.config import inherit
 
 
 def get_config(variant="bands"):
-    if variant == "bands":
+    if variant in ("bands", "labels"):
         config = inherit(__file__, "ffhq64_bands.py")
         config.process.basis = "dct"
         config.process.bands = (6, 24, 80)
@@ -40,4 +40,7 @@ def get_config(variant="bands"):
     config.training.sample_every = 2_000
     config.training.save_every = 500
     config.training.keep_every = 1_000_000
+    if variant == "labels":
+        config.model.classes = 10
+        config.training.steps = 8_000
     return config

@@ -66,13 +66,15 @@ examples:
 """
 EVALUATE = """The Frechet distance between samples and data, precision and recall, by the protocol of FID10K: one seed
 an image, bytes, float64. What was computed is kept: the same command goes on after an interruption. Images that
-ImageNet knows nothing of are better judged by a classifier fitted to the data, or by their pixels.
+ImageNet knows nothing of are better judged by a classifier fitted to the data, or by their pixels. Several
+labels are told to the seeds in turn.
 
 examples:
   gdm evaluate --workdir runs/digits --features pixels --count 1797
   gdm evaluate --workdir runs/digits --features classifier --count 1000 --sets 3 --solver heun --steps 32
   gdm evaluate --workdir runs/cifar10 --count 10000 --reference cifar10-32x32.npz
   gdm evaluate --workdir runs/digits --features pixels --images my_samples/
+  gdm evaluate --workdir runs/digits_labels --features classifier --count 1000 --label 0 1 2 3 4 5 6 7 8 9 --guidance 2
 """
 EXPERIMENT = """experiments, and what they need trained at --scale paper:
   groupings   Table 1: which elements make a group             cifar10.py, 5 models
@@ -227,6 +229,7 @@ def _parse(argv):
     command = add(commands.experiment, text, EXPERIMENT, workdir="optional")
     command.add_argument("experiment", metavar="NAME", help="see below")
     command.add_argument("--scale", choices=("paper", "small", "smoke"), default="small", help="how large (small)")
+    command.add_argument("--features", choices=features, help="that see the images, instead of the scale's")
     command.add_argument("--runs", default="runs", metavar="DIR", help="for models and reports (runs)")
     command.add_argument("--configs", default="configs", metavar="DIR", help="of config files (configs)")
     add(commands.info, "What a config or a run holds.", INFO, config="optional", workdir="optional")

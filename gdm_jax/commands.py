@@ -209,6 +209,7 @@ def experiment(arguments) -> None:
         pathlib.Path(arguments.configs),
         tuple(arguments.overrides),
         arguments.workdir,
+        arguments.features,
     )
     report = known[arguments.experiment](lab)
     paths = experiments.write(lab, arguments.experiment, report)

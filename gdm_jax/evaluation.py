@@ -124,7 +124,8 @@ def evaluate(
       first_set: the number of the first; searches keep others for themselves.
       neighbours: of precision and recall; 0 leaves them out.
       progress: show a bar.
-      **options: of `Model.sample`: label, guidance, batch and of `gdm_jax.ode.plan`.
+      **options: of `Model.sample`: batch, guidance and of `gdm_jax.ode.plan`; and label, a class or several: seed n is
+        told the one at n modulo their number.
 
     Returns:
       What `evaluation.json` in the folder's part for this model holds: "frechet" (and "precision", "recall", and
@@ -204,7 +205,7 @@ def versions() -> dict:
 def _depends(model: Model, judge: Judge, options: dict) -> dict:
     """All that a sample's features depend on."""
     sampling = dataclasses.asdict(model.config.sampling)
-    given = {name: value for name, value in options.items() if name != "progress"}
+    given = {name: np.asarray(value).tolist() if name == "label" else value for name, value in options.items()}
     return {
         "features": judge.name,
         "network": _hash(model.u),
@@ -222,14 +223,16 @@ def _hash(tree) -> str:
     return leaves.hexdigest()[:12]
 
 
-def _features(model, judge, part, seeds, bar, *, batch, **options) -> np.ndarray:
+def _features(model, judge, part, seeds, bar, *, batch, label=None, **options) -> np.ndarray:
     """Features `[len(seeds), d]` of samples, a file each chunk; what is there is not made again."""
+    labels = None if label is None else np.atleast_1d(label)
     found = []
     for start in range(seeds.start, seeds.stop, CHUNK):
         chunk = np.arange(start, min(start + CHUNK, seeds.stop))
         file = part / "features" / f"{chunk[0]}-{chunk[-1]}.npy"
         if not file.is_file():
-            x = _bytes(model.sample(seeds=chunk, batch=batch, **options))
+            told = {} if labels is None else {"label": labels[chunk % len(labels)]}
+            x = _bytes(model.sample(seeds=chunk, batch=batch, **told, **options))
             if start == 0:
                 figures.save(figures.grid(np.asarray(data.to_model_range(x[:PICTURED]))), part / "samples.png")
             _save(file, judge.features(np.asarray(data.to_model_range(x))))

@@ -20,8 +20,8 @@ SHAPE, D = (4, 4, 1), 16
 DIGITS = {"data": {"shape": (8, 8, 1)}, "model": {"name": "mlp"}}
 
 
-def field(x_t, alpha):
-    return -1.0 * x_t
+def field(x_t, alpha, label=None):
+    return -1.0 * x_t if label is None else -(1 + 0.2 * label[:, None, None, None]) * x_t
 
 
 def make(**sampling):
@@ -30,7 +30,7 @@ def make(**sampling):
         {
             "data": {"shape": SHAPE},
             "process": {"groups": "bottom_to_top", "k": 2},
-            "model": {"name": "mlp"},
+            "model": {"name": "mlp", "classes": 4},
             "sampling": {"steps": [6], **sampling},
         }
     )
@@ -104,6 +104,18 @@ def test_sets_are_of_their_own_seeds(model, tmp_path):
     as_bytes = np.rint((np.clip(x, -1, 1) + 1) * 127.5) / 127.5 - 1
     direct = metrics.frechet_distance(metrics.pixels(as_bytes), judged().real)
     assert values[1] == pytest.approx(direct, rel=1e-4)
+
+
+def test_labels_in_turn(model, tmp_path):
+    """Seed n is told label n modulo their number, in every set and chunk."""
+    evaluation.evaluate(model, judged(), tmp_path, count=40, sets=2, label=[3, 0, 1], neighbours=0)
+    seen = np.concatenate([np.load(next(tmp_path.rglob(f"{part}.npy"))) for part in ("0-39", "40-79")])
+    for n in (0, 1, 2, 41, 79):
+        x = model.sample(seeds=[n], label=[3, 0, 1][n % 3])
+        np.testing.assert_allclose(seen[n], np.clip(x, -1, 1).ravel(), atol=0.6 / 127.5)
+    one = Pixels()
+    evaluation.evaluate(model, judged(one), tmp_path, count=40, label=3, neighbours=0)
+    assert one.seen == 40
 
 
 def test_goes_on_where_it_was_interrupted(model, tmp_path):

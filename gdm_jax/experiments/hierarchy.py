@@ -31,8 +31,8 @@ def run(lab: Lab) -> Report:
     shape, sizes = "x".join(map(str, x.shape[1:])), ", ".join(map(str, model.process.groups.sizes))
     text = (
         f"# Figs. 3, 4, 6-9: the hierarchy of bands\n\n{model.config.data.name} at {shape}, {len(x):,} real images, "
-        f"bands of {sizes} frequencies, Heun, {options['steps']} steps; perception by {seen} features.\n\n{found.text}\n"
-        f"## Reconstruction from the lowest components, the rest zero\n\n{kept.text}"
+        f"bands of {sizes} frequencies, Heun, {options['steps']} steps; perception by {seen} features.\n\n"
+        f"{found.text}\n## Reconstruction from the lowest components, the rest zero\n\n{kept.text}"
     )
     pictures = found.pictures | kept.pictures | sheets(model, x, labels)
     return Report(text, found.numbers | kept.numbers, pictures)

@@ -71,6 +71,7 @@ class Lab:
       runs: folder for models, judges, features and reports; each scale has its own in it.
       configs: folder of config files.
       overrides: of every model's config, `--config.FIELD=VALUE`.
+      features: instead of the scale's.
       workdir: of one trained model to use where an experiment wants a model of bands, instead of training one.
       progress: show bars.
     """
@@ -80,6 +81,7 @@ class Lab:
     configs: pathlib.Path
     overrides: tuple[str, ...] = ()
     workdir: str | None = None
+    features: str | None = None
     progress: bool = True
 
     def __post_init__(self):
@@ -155,6 +157,7 @@ def write(lab: Lab, name: str, report: Report) -> list[pathlib.Path]:
     folder.mkdir(parents=True, exist_ok=True)
     words = ["gdm experiment", name, "--scale", lab.scale]
     words += ["--workdir", lab.workdir] if lab.workdir else []
+    words += ["--features", lab.features] if lab.features else []
     command = " ".join([*words, *(f"'{word}'" if " " in word else word for word in lab.overrides)])
     pictures = "".join(f"\n![{picture}]({picture}.png)\n" for picture in report.pictures)
     text = f"{report.text}{pictures}\nMade by `{command}`.\n"
@@ -187,7 +190,7 @@ def _finished(workdir: pathlib.Path, config: configs.Config) -> bool:
 
 @functools.lru_cache
 def _judge(lab: Lab, data: configs.Data) -> evaluation.Judge:
-    return evaluation.judge(data, lab.settings.features, lab.folder / "judges", progress=lab.progress)
+    return evaluation.judge(data, lab.features or lab.settings.features, lab.folder / "judges", progress=lab.progress)
 
 
 Experiment = Callable[[Lab], Report]

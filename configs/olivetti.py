@@ -1,0 +1,23 @@
+"""GDM-F on the Olivetti faces at 32x32: 400 grey images of 40 people, four bands of the cosine basis.
+
+    gdm train --config configs/olivetti.py --config.data.path=~/olivetti --workdir runs/olivetti
+    gdm experiment hierarchy --workdir runs/olivetti --features pixels
+
+So few faces are soon learnt by heart: for pictures of what the latent does, not for distances. Not measured yet.
+"""
+
+from gdm_jax.config import inherit
+
+
+def get_config():
+    config = inherit(__file__, "mnist.py", "bands")
+    config.data.path = "~/olivetti"
+    config.data.shape = (32, 32, 1)
+    config.data.flip = True
+    config.process.bands = (10, 50, 250)
+    config.model.channels = 64
+    config.model.multipliers = (1, 2)
+    config.training.batch = 32
+    config.training.steps = 6_000
+    config.training.learning_rate = 1e-3
+    return config
