@@ -161,8 +161,8 @@ def _parse(argv):
                 help="an experiment file; --config.FIELD=VALUE overrides a field",
             )
         if workdir:
-            optional = workdir == "optional"
-            command.add_argument("--workdir", required=not optional, metavar="DIR", help="folder of the run")
+            required, text = (True, "folder of the run") if workdir is True else (False, workdir)
+            command.add_argument("--workdir", required=required, metavar="DIR", help=text)
         if solver:
             _solver(command, run is commands.encode)
         if label:
@@ -226,13 +226,14 @@ def _parse(argv):
     command.add_argument("--reference", metavar="FILE", help="an .npz with mu and sigma instead of the data set")
     command.add_argument("--images", metavar="DIR", help="judge these images instead of samples")
     text = "Run one of the paper's experiments: train or reuse its models, judge them, draw its table and figures."
-    command = add(commands.experiment, text, EXPERIMENT, workdir="optional")
+    command = add(commands.experiment, text, EXPERIMENT, workdir="of hierarchy or solvers: a trained model")
     command.add_argument("experiment", metavar="NAME", help="see below")
     command.add_argument("--scale", choices=("paper", "small", "smoke"), default="small", help="how large (small)")
     command.add_argument("--features", choices=features, help="that see the images, instead of the scale's")
+    command.add_argument("--weights", metavar="FILE", help="of inception; downloaded by torch-fidelity by default")
     command.add_argument("--runs", default="runs", metavar="DIR", help="for models and reports (runs)")
     command.add_argument("--configs", default="configs", metavar="DIR", help="of config files (configs)")
-    add(commands.info, "What a config or a run holds.", INFO, config="optional", workdir="optional")
+    add(commands.info, "What a config or a run holds.", INFO, config="optional", workdir="folder of a run")
     add(commands.prepare, "Write a config's data set as ArrayRecord, once.", PREPARE, config=True)
     text = "Pictures of a trained model: samples, film, strip, reconstruction, mixing."
     command = add(commands.figures, text, FIGURES, **of_run)

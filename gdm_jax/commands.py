@@ -170,6 +170,7 @@ def analyse(arguments) -> None:
 def evaluate(arguments) -> None:
     from gdm_jax import evaluation
 
+    evaluation.check_counts(arguments.count, arguments.sets)
     model, options = _load(arguments)
     folder = _output(arguments, "evaluations")
     judge = evaluation.judge(
@@ -182,6 +183,7 @@ def evaluate(arguments) -> None:
     )
     if arguments.images:
         found = evaluation.compare_images(_images([arguments.images], None, "", model)[0], judge)
+        found["images"] = str(arguments.images)
     else:
         found = evaluation.evaluate(model, judge, folder, count=arguments.count, sets=arguments.sets, **options)
     names = ("frechet", "precision", "recall", "confident")
@@ -190,9 +192,9 @@ def evaluate(arguments) -> None:
             spread = "" if found[name]["std"] is None else f" ± {found[name]['std']:.2g}"
             print(f"{name:<10} {found[name]['mean']:.4g}{spread}")
     if "floor" in found:
-        print(f"floor      {found['floor']:.4g}  (two halves of the real images)")
-    path = folder / "evaluation.json"
-    path.write_text(json.dumps(found, indent=2) + "\n")
+        print(f"floor      {found['floor']:.4g}  (as many real images)")
+    path = folder / ("images.json" if arguments.images else "evaluation.json")
+    evaluation.write(path, found)
     print(path)
 
 
@@ -203,13 +205,18 @@ def experiment(arguments) -> None:
     known = experiments.EXPERIMENTS
     if arguments.experiment not in known:
         raise ValueError(f"experiment: must be one of {', '.join(known)}, got {arguments.experiment!r}")
+    if arguments.workdir and arguments.experiment not in experiments.OF_ANY_MODEL:
+        raise ValueError(
+            f"--workdir: is for {' and '.join(experiments.OF_ANY_MODEL)}; the others train their own models"
+        )
     lab = experiments.Lab(
         arguments.scale,
         pathlib.Path(arguments.runs),
         pathlib.Path(arguments.configs),
         tuple(arguments.overrides),
-        arguments.workdir,
-        arguments.features,
+        workdir=arguments.workdir,
+        features=arguments.features,
+        weights=arguments.weights,
     )
     report = known[arguments.experiment](lab)
     paths = experiments.write(lab, arguments.experiment, report)

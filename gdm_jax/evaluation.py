@@ -79,11 +79,10 @@ def judge(
         raise ValueError("evaluate: looks at models of images")
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    source = data.open_source(settings)
-    key = digest({**dataclasses.asdict(settings), "n": len(source), "features": features, "weights": str(weights)})
+    source = data.open_source(settings) if features == "classifier" or not reference else None
     classifier = None
     if features == "classifier":
-        classifier = _classifier(source, folder / f"classifier-{key}.npz", progress)
+        classifier = _classifier(source, folder / f"classifier-{_print_of(source)}.npz", progress)
         function, name = classifier.features, f"classifier {_hash(classifier.params)}"
     elif features == "pixels":
         function, name = metrics.pixels, "pixels"
@@ -91,12 +90,13 @@ def judge(
         function, name = metrics.inception(weights), f"inception {_weights(weights)}"
     if reference:
         return Judge(name, function, metrics.load_statistics(reference), {"file": str(reference)}, None, classifier)
-    about = {"data": settings.name, "path": settings.path, "split": settings.split, "n": len(source)}
+    about = {"data": settings.name, "path": settings.path, "split": settings.split, "print": _print_of(source)}
+    key = digest([name, about["print"], members])
     statistics, kept = folder / f"reference-{key}.npz", folder / f"reference-{key}.npy"
     if not (statistics.is_file() and kept.is_file()):
         seen = _in_chunks(function, lambda i: source[i]["x"], np.arange(len(source)), f"{features} of data", progress)
-        metrics.save_statistics(statistics, metrics.statistics(seen))
         _save(kept, seen[np.linspace(0, len(seen) - 1, min(members, len(seen))).astype(int)])
+        metrics.save_statistics(statistics, metrics.statistics(seen))
     real = metrics.load_statistics(statistics)
     return Judge(name, function, real, about, np.load(kept, allow_pickle=False), classifier)
 
@@ -128,16 +128,15 @@ def evaluate(
         told the one at n modulo their number.
 
     Returns:
-      What `evaluation.json` in the folder's part for this model holds: "frechet" (and "precision", "recall", and
+      What is also written in the folder's part for these samples: "frechet" (and "precision", "recall", and
       "confident", the share of samples that a classifier is 90% sure of), each with "mean", "std" over the sets and
-      "sets", the value of each; "floor", the distance between two halves of the real members; "calls" of the network
+      "sets", the value of each; "floor", what as many real images score; "calls" of the network
       an image; and everything these depend on.
 
     Raises:
       ValueError: too few images, or a reference of another number of features.
     """
-    if count < 2 or sets < 1 or first_set < 0:
-        raise ValueError(f"count: at least 2 images and 1 set are needed, got {count} and {sets}")
+    check_counts(count, sets, neighbours)
     width = judge.features(np.zeros((1, *model.config.data.shape), np.float32)).shape[-1]  # before anything is sampled
     if width != len(judge.real.mu):
         raise ValueError(f"reference: its statistics are of {len(judge.real.mu)} features, {judge.name} has {width}")
@@ -155,30 +154,48 @@ def evaluate(
     found |= {"calls": calls(model, **options), "neighbours": neighbours}
     found |= {"count": count, "first_seed": first_set * count}
     if judge.members is not None:
-        found["floor"] = floor(judge)
-    found |= {"depends_on": depends, "reference": {**judge.about, "n": judge.real.count}, "versions": versions()}
-    _write(part / f"{count}x{sets}from{first_set}.json", json.dumps(found, indent=2) + "\n")
+        found["floor"] = floor(judge, count)
+    found |= {"depends_on": depends, "reference": {**judge.about, "n": judge.real.count}}
+    write(part / f"{count}x{sets}from{first_set}-{digest([neighbours, judge.about])}.json", found)
     return found
+
+
+def check_counts(count: int, sets: int, neighbours: int = 3) -> None:
+    """Raises ValueError for too few images or sets."""
+    if count < 2 or sets < 1:
+        raise ValueError(f"count: at least 2 images and 1 set are needed, got {count} and {sets}")
+    if count <= neighbours:
+        raise ValueError(f"count: precision by {neighbours} neighbours needs more images than those, got {count}")
 
 
 def compare_images(images, judge: Judge, *, neighbours: int = 3) -> dict:
     """The same numbers of images `[n, h, w, c]`, uint8 or in [-1, 1], however they were made."""
     seen = _in_chunks(judge.features, lambda i: _bytes(images[i]), np.arange(len(images)), "features", False)
     found = {name: summary([value]) for name, value in _compare(seen, judge, neighbours).items()}
-    return found | {"count": len(images), "features": judge.name, "reference": judge.about, "versions": versions()}
+    return (
+        found
+        | {"count": len(images), "neighbours": neighbours, "features": judge.name}
+        | {
+            "reference": {**judge.about, "n": judge.real.count},
+            "versions": versions(),
+        }
+    )
 
 
 @functools.lru_cache
-def floor(judge: Judge, seed: int = 0) -> float:
-    """The Frechet distance between two random halves of the real members: what sets of that size cannot go below."""
-    order = np.random.default_rng(seed).permutation(len(judge.members))
-    return metrics.frechet_distance(*np.array_split(judge.members[order], 2))
+def floor(judge: Judge, count: int) -> float:
+    """What a perfect model would score: the Frechet distance of `count` real members, at most half of them, from the
+    others, chosen at random.
+    """
+    order = np.random.default_rng(0).permutation(len(judge.members))
+    cut = min(count, len(order) // 2)
+    return metrics.frechet_distance(judge.members[order[:cut]], judge.members[order[cut:]])
 
 
-def calls(model: Model, *, solver=None, steps=None, **_) -> int | None:
-    """Network calls an image, where the steps are fixed; without guidance, which doubles them."""
-    options = build.solver_options(model.config.sampling)
-    options |= {name: value for name, value in (("solver", solver), ("steps", steps)) if value is not None}
+def calls(model: Model, **options) -> int | None:
+    """Network calls an image, or None where the steps adapt; without guidance, which doubles them."""
+    given = {name: value for name, value in options.items() if name in ("solver", "steps")}
+    options = build.solver_options(model.config.sampling) | given
     if options["steps"] is None:
         return None
     path, planned = ode.plan(model.schedule, forward=False, **options)
@@ -192,12 +209,20 @@ def summary(values) -> dict:
     return {"mean": float(np.mean(values)), "std": std, "sets": values}
 
 
-def digest(values: dict) -> str:
+def digest(values) -> str:
     """A short name of nested plain values."""
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
+def write(file: pathlib.Path, values: dict | str) -> None:
+    """Text, or values as JSON, whole or not at all."""
+    partial = file.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(values if isinstance(values, str) else json.dumps(values, indent=2) + "\n")
+    os.replace(partial, file)
+
+
 def versions() -> dict:
+    """What made a number: of the libraries that compute it, and the kind of device."""
     names = ("gdm-jax", "jax", "flax", "diffrax", "numpy")
     return {name: importlib.metadata.version(name) for name in names} | {"device": jax.devices()[0].device_kind}
 
@@ -208,12 +233,19 @@ def _depends(model: Model, judge: Judge, options: dict) -> dict:
     given = {name: np.asarray(value).tolist() if name == "label" else value for name, value in options.items()}
     return {
         "features": judge.name,
-        "network": _hash(model.u),
+        "network": {**dataclasses.asdict(model.config.model), "parameters": _hash(model.u)},
         "checkpoint": model.step,
         "process": dataclasses.asdict(model.config.process),
         "intervals": np.stack([model.schedule.t_start, model.schedule.t_end], 1).tolist(),
         "sampling": {**sampling, **given},
+        "versions": versions(),
     }
+
+
+def _print_of(source) -> str:
+    """A fingerprint of a data set: its length and some examples."""
+    some = [source[i] for i in np.linspace(0, len(source) - 1, 64).astype(int)]
+    return digest([len(source), _hash([(one["x"], one["label"]) for one in some])])
 
 
 def _hash(tree) -> str:
@@ -291,10 +323,4 @@ def _save(file: pathlib.Path, array: np.ndarray) -> None:
     partial = file.with_suffix(f".{os.getpid()}.partial")
     with open(partial, "wb") as out:
         np.save(out, array)
-    os.replace(partial, file)
-
-
-def _write(file: pathlib.Path, text: str) -> None:
-    partial = file.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(text)
     os.replace(partial, file)

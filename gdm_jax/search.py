@@ -30,8 +30,8 @@ def share_steps(objective: Callable, start: Sequence[int], *, most: int = 200, n
     """The shares N_j of a budget that make an objective least, by a pattern search from `start`.
 
     Steps are moved from one group to another: the best of all moves of a stride is taken until none helps, then the
-    stride is halved, from a quarter of the largest share down to one. The end is a local minimum: no single step moved
-    makes it better.
+    stride is halved, from a quarter of the largest share down to one. Unless `most` cuts it short, the end is a local
+    minimum: no single step moved makes it better.
 
     Args:
       objective: N_j, a tuple of k positive whole numbers -> float; asked once for each.

@@ -11,7 +11,8 @@ import scipy.stats
 from PIL import Image
 
 from gdm_jax import experiments, training
-from gdm_jax.experiments import EXPERIMENTS, SCALES, Lab, groupings, orders
+from gdm_jax.experiments import EXPERIMENTS, SCALES, Lab, groupings
+from gdm_jax.experiments.lab import interval
 
 pytest.importorskip("matplotlib", reason="matplotlib draws charts; pip install gdm-jax[test]")
 pytestmark = pytest.mark.usefixtures("compile_fast")
@@ -50,7 +51,8 @@ def test_every_experiment_runs_and_runs_again(lab, name, monkeypatch):
     report = EXPERIMENTS[name](lab)
     paths = experiments.write(lab, name, report)
     text, written = paths[0].read_text(), json.loads(paths[1].read_text())
-    assert f"Made by `gdm experiment {name} --scale smoke --config.data.dir=" in text
+    command = f"gdm experiment {name} --scale smoke --runs {lab.runs} --configs {CONFIGS} {lab.overrides[0]}"
+    assert f"Made by `{command}`." in text
     assert written["experiment"] == name and text.count("|\n|") >= 3
     found = np.array(numbers_in(written), float)
     assert len(found) > 10 and np.isfinite(found).all()
@@ -75,12 +77,13 @@ def test_configs_of_every_scale(scale, tmp_path):
         assert config.process.groups == {"vanilla": "single", "bands": "frequency_bands"}.get(variant, variant)
     images = lab.config("vanilla").training.batch * lab.config("vanilla").training.steps
     assert {"paper": 199e6 < images < 201e6, "small": images < 1e6, "smoke": images < 1e3}[scale]
-    assert lab.config("right_to_left", "process.k=4").process.k == 4
+    own = Lab(scale, tmp_path, CONFIGS, ("--config.process.k=3",))
+    assert own.config("right_to_left", "process.k=4").process.k == 4  # an experiment's variable is not overridden
 
 
 def test_confidence_interval():
     values = np.random.default_rng(0).normal(3, 1, 7)
-    mean, half = orders.interval(values)
+    mean, half = interval(values)
     low, high = scipy.stats.t.interval(0.95, 6, values.mean(), scipy.stats.sem(values))
     np.testing.assert_allclose([mean - half, mean + half], [low, high])
 
@@ -90,6 +93,40 @@ def test_a_model_of_ones_own(lab, tmp_path):
     model = lab.model("bands")
     own = Lab("smoke", tmp_path, CONFIGS, lab.overrides, workdir=str(lab.folder / "bands"), progress=False)
     assert own.model("bands").step == model.step and not (own.folder / "bands").exists()
+    paths = experiments.write(own, "solvers", experiments.lab.Report("", {}, {}))
+    assert paths[0].parent.name == "solvers_bands" and f"--workdir {own.workdir} " in paths[0].read_text()
+
+
+def test_what_was_trained_longer_is_not_passed_off(lab):
+    lab.model("bands")
+    short = Lab("smoke", lab.runs, CONFIGS, (*lab.overrides, "--config.training.steps=5"), progress=False)
+    with pytest.raises(ValueError, match="training.steps: .*bands' was trained for 12, not 5"):
+        short.model("bands")
+
+
+def test_what_the_tables_say_is_what_was_run(lab):
+    """Rows against the records that stand beside them."""
+    read = lambda name: json.loads((lab.folder / "reports" / name / "report.json").read_text())  # noqa: E731
+    for k, of_k in read("numbers")["found"].items():
+        for calls, one in of_k.items():
+            depends = one["depends_on"]
+            assert depends["process"]["k"] == int(k) or int(k) == 1 and depends["process"]["groups"] == "single"
+            assert one["calls"] == depends["sampling"]["steps"] == int(calls) and len(depends["intervals"]) == int(k)
+    cells = read("intervals")["cells"]
+    for sampled in cells:
+        networks = {cells[sampled][other]["depends_on"]["network"]["parameters"] for other in cells}
+        assert len(networks) == 1  # a row is one network
+        meet = {tuple(np.sort([start for start, _ in cells[t][sampled]["depends_on"]["intervals"]])[1:]) for t in cells}
+        np.testing.assert_allclose(list(meet), [json.loads(f"[{sampled[1:-1]}]")], atol=1e-6)
+    search = read("intervals")["search"]
+    assert sum(search["steps"]) == 8 == search["best"]["calls"] == search["uniform"]["calls"]
+    assert search["best"]["first_seed"] == 0 and search["best"]["depends_on"]["sampling"]["steps"] == search["steps"]
+    spaces = {name: of[0]["depends_on"]["network"]["space"] for name, of in read("domain")["found"].items()}
+    assert spaces == {"pixels": "pixels", "coefficients": "frequency"}
+    groups = {name: one["depends_on"]["process"]["groups"] for name, one in read("groupings")["found"].items()}
+    assert groups == {name: name for name in groupings.PAPER} | {"vanilla": "single"}
+    adaptive = [one for one in read("solvers")["found"] if one["solver"] == "tsit5"]
+    assert adaptive and all(one["evaluation"]["calls"] is None and one["calls"] > 0 for one in adaptive)
 
 
 def test_bad_lab(tmp_path):

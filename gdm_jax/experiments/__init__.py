@@ -3,6 +3,7 @@
 from gdm_jax.experiments import domain, groupings, hierarchy, intervals, numbers, orders, solvers
 from gdm_jax.experiments.lab import SCALES, Lab, write
 
+OF_ANY_MODEL = ("hierarchy", "solvers")  # that look at one model of bands, which may be the user's
 EXPERIMENTS = {
     "groupings": groupings.run,
     "orders": orders.run,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from gdm_jax import charts, figures
-from gdm_jax.experiments.lab import Lab, Report, of_sets, table
+from gdm_jax.experiments.lab import Lab, Report, distances, of_sets, table
 
 CALLS = {"paper": (32, 64, 128), "small": (16, 32, 64), "smoke": (8, 16)}
 
@@ -16,13 +18,16 @@ def run(lab: Lab) -> Report:
         "coefficients": lab.model("bands", "model.space=frequency", name="bands_frequency"),
     }
     found = {
-        name: [lab.evaluate(model, solver="euler", steps=n, neighbours=0)["frechet"] for n in calls]
+        name: [lab.evaluate(model, solver="euler", steps=n, neighbours=0) for n in calls]
         for name, model in models.items()
     }
     text = f"# Fig. 10: what the network sees\n\n{lab.about(models['pixels'])} Euler.\n\n"
-    rows = [(name, *map(of_sets, of_name)) for name, of_name in found.items()]
+    rows = [(name, *(of_sets(one["frechet"]) for one in of)) for name, of in found.items()]
     text += table(("network on", *(f"{n} calls" for n in calls)), rows)
-    series = {name: ([f["mean"] for f in of], [f["std"] or 0.0 for f in of]) for name, of in found.items()}
+    series = {}
+    for name, of in found.items():
+        values, errors = distances(of)
+        series[name] = np.mean(values, axis=1), errors
     samples = {name: model.sample(12, solver="euler", steps=calls[-1]) for name, model in models.items()}
     pages = [figures.grid(x, columns=12, title=f"network on {name}") for name, x in samples.items()]
     axes = {"x_label": "network calls", "y_label": "Frechet distance", "log": "x"}

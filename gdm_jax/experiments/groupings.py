@@ -29,6 +29,7 @@ def run(lab: Lab) -> Report:
     values, errors = distances(found)
     chart = charts.points(variants, values, errors, label="Frechet distance")
     order = [variants[i] for i in np.argsort([one["frechet"]["mean"] for one in found])]
-    text += f"\nFrom best to worst: {', '.join(order)}. In the paper: {', '.join(sorted(PAPER, key=PAPER.get))}.\n"
+    in_paper = ", ".join(sorted(PAPER, key=PAPER.get))
+    text += f"\nBy their means, from the least: {', '.join(order)}. In the paper: {in_paper}.\n"
     numbers = {"paper": PAPER, "found": dict(zip(variants, found))}
     return Report(text, numbers, {"distances": chart, "samples": figures.stack(pages)})

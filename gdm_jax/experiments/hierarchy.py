@@ -65,7 +65,7 @@ def sheets(model, x, labels) -> dict:
     made = {
         "fig3_interpolate": editing.interpolate(model, few),
         "fig4_keep": editing.keep(model, source),
-        "fig6_traverse": editing.traverse(model, editing.from_images(model, images[:1]), range(6)),
+        "fig6_8_traverse": editing.traverse(model, editing.from_images(model, images[:1]), range(6)),
         "fig7_swap": editing.swap(model, source, source, [0]),
         "fig9_resample": editing.resample(model, few),
     }

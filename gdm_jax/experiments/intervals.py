@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from gdm_jax import charts, search
-from gdm_jax.experiments.lab import Lab, Report, of_sets, table
+from gdm_jax.experiments.lab import Lab, Report, distances, interval, of_sets, table
 
 EVEN = (0.25, 0.5, 0.75)
 TRIPLES = ((0.1, 0.2, 0.3), EVEN, (0.6, 0.8, 0.9))
@@ -56,23 +58,25 @@ def best_steps(lab: Lab) -> tuple[str, dict]:
     uniform = (budget // model.process.k,) * model.process.k
 
     def distance(steps, **more):
-        return lab.evaluate(model, solver="euler", steps=steps, neighbours=0, **more)["frechet"]
+        return lab.evaluate(model, solver="euler", steps=steps, neighbours=0, **more)
 
     def note(steps, value, best):
         if lab.progress:
             print(f"  steps {steps}: {value:.4f} (best {best:.4f})")
 
     def on_searched(steps):
-        return distance(steps, count=COUNT[lab.scale], sets=1, first_set=SEARCHED)["mean"]
+        return distance(steps, count=COUNT[lab.scale], sets=1, first_set=SEARCHED)["frechet"]["mean"]
 
     found = search.share_steps(on_searched, uniform, most=MOST[lab.scale], note=note)
     before, after = distance(uniform), distance(found.steps)
-    gain = 1 - after["mean"] / before["mean"]
+    values, _ = distances([before, after])
+    gain, half = interval(1 - np.divide(values[1], values[0]))  # set by set, on the same noise
     meet = ", ".join(f"{b:.3f}" for b in search.boundaries(found.steps, model.schedule.t_start))
     text = (
         f"\n## The best schedule of {budget} calls\n\nFor the evenly trained network, found among {len(found.tried)} "
         f"on {COUNT[lab.scale]:,} samples of other seeds: steps {found.steps} of bands 0, 1, ..., or intervals that "
-        f"meet at ({meet}). Uniform steps {uniform}: {of_sets(before)}; the best: {of_sets(after)}, {gain:.1%} less.\n"
+        f"meet at ({meet}). Uniform steps {uniform}: {of_sets(before['frechet'])}; the best: "
+        f"{of_sets(after['frechet'])}, less by {gain:.1%} ± {half:.1%} (95%, Student's t over sets).\n"
     )
     tried = [{"steps": list(steps), "frechet": value} for steps, value in found.tried.items()]
-    return text, {"steps": found.steps, "uniform": before, "best": after, "gain": gain, "tried": tried}
+    return text, {"steps": found.steps, "uniform": before, "best": after, "gain": [gain, half], "tried": tried}

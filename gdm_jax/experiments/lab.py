@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import pathlib
-from collections.abc import Callable, Sequence
+import shlex
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
+import scipy.stats
 
 from gdm_jax import config as configs
 from gdm_jax import evaluation, figures, training
@@ -70,8 +73,8 @@ class Lab:
       scale: a name of SCALES.
       runs: folder for models, judges, features and reports; each scale has its own in it.
       configs: folder of config files.
-      overrides: of every model's config, `--config.FIELD=VALUE`.
-      features: instead of the scale's.
+      overrides: of every model's config, `--config.FIELD=VALUE`; what an experiment varies is not theirs to set.
+      features, weights: instead of the scale's, and of Inception.
       workdir: of one trained model to use where an experiment wants a model of bands, instead of training one.
       progress: show bars.
     """
@@ -82,6 +85,7 @@ class Lab:
     overrides: tuple[str, ...] = ()
     workdir: str | None = None
     features: str | None = None
+    weights: str | None = None
     progress: bool = True
 
     def __post_init__(self):
@@ -103,7 +107,7 @@ class Lab:
         settings = self.settings
         file = settings.bands if variant == "bands" else settings.pixels.format(variant)
         smoke = SMOKE_BANDS if variant == "bands" and self.scale == "smoke" else ()
-        return configs.load(pathlib.Path(self.configs) / file, [*settings.changes, *smoke, *changes, *self.overrides])
+        return configs.load(pathlib.Path(self.configs) / file, [*settings.changes, *smoke, *self.overrides, *changes])
 
     def model(self, variant: str, *changes: str, name: str = "") -> Model:
         """A trained model, from `folder/name`; trained there first, or to its end, if it is not yet.
@@ -113,14 +117,15 @@ class Lab:
           *changes: FIELD=VALUE, what tells it from others of the variant.
           name: of its workdir; the variant by default.
         """
-        if variant == "bands" and not changes and self.workdir:
+        if variant == "bands" and self.workdir:
             return load(self.workdir)
         workdir, config = self.folder / (name or variant), self.config(variant, *changes)
         if not _finished(workdir, config):
+            _judge(self, config.data)  # what it lacks is better missed before the training than after
             if self.progress:
                 print(f"training {workdir}")
             training.train(config, workdir, progress=self.progress)
-        return load(workdir)
+        return load(workdir, **dataclasses.asdict(config.sampling))
 
     def judge(self, model: Model) -> evaluation.Judge:
         """Of the model's data, by the scale's features."""
@@ -148,24 +153,28 @@ class Lab:
             f"{settings.count:,} samples from {judge.real.count:,} images"
         )
         text += f", mean and standard deviation over {settings.sets} sets of seeds" if settings.sets > 1 else ""
-        return f"{text}. Two halves of {len(judge.members):,} real images stand {evaluation.floor(judge):.3g} apart."
+        floor = evaluation.floor(judge, settings.count)
+        return f"{text}. As many real images score {floor:.3g}. One training run a model."
 
 
 def write(lab: Lab, name: str, report: Report) -> list[pathlib.Path]:
-    """The report as `folder/NAME/report.md`, `.json` and pictures; the paths."""
-    folder = lab.folder / "reports" / name
+    """The report as `report.md`, `report.json` and pictures in `folder/reports/NAME`; the paths."""
+    folder = lab.folder / "reports" / (f"{name}_{pathlib.Path(lab.workdir).name}" if lab.workdir else name)
     folder.mkdir(parents=True, exist_ok=True)
-    words = ["gdm experiment", name, "--scale", lab.scale]
-    words += ["--workdir", lab.workdir] if lab.workdir else []
-    words += ["--features", lab.features] if lab.features else []
-    command = " ".join([*words, *(f"'{word}'" if " " in word else word for word in lab.overrides)])
+    words = ["gdm", "experiment", name, "--scale", lab.scale]
+    given = {"workdir": lab.workdir, "features": lab.features, "weights": lab.weights, "runs": lab.runs}
+    given["configs"] = lab.configs
+    for option, value in given.items():
+        if value and str(value) != option:  # runs and configs are the defaults of --runs and --configs
+            words += [f"--{option}", str(value)]
+    command = shlex.join([*words, *lab.overrides])
     pictures = "".join(f"\n![{picture}]({picture}.png)\n" for picture in report.pictures)
     text = f"{report.text}{pictures}\nMade by `{command}`.\n"
-    (folder / "report.md").write_text(text)
     numbers = {"experiment": name, "scale": lab.scale, "command": command, **report.numbers}
-    (folder / "report.json").write_text(json.dumps(numbers, indent=2) + "\n")
     for picture, page in report.pictures.items():
         figures.save(page, folder / f"{picture}.png")
+    evaluation.write(folder / "report.json", numbers)
+    evaluation.write(folder / "report.md", text)
     return [folder / "report.md", folder / "report.json", *(folder / f"{p}.png" for p in report.pictures)]
 
 
@@ -173,6 +182,13 @@ def of_sets(summary: dict, digits: int = 3) -> str:
     """A mean with its standard deviation, for a table."""
     mean = f"{summary['mean']:.{digits}g}"
     return mean if summary["std"] is None else f"{mean} ± {summary['std']:.1g}"
+
+
+def interval(values) -> tuple[float, float]:
+    """The mean of some sets and half the width of its 95% confidence interval, by Student's t."""
+    values = np.asarray(values, float)
+    error = values.std(ddof=1) / len(values) ** 0.5
+    return float(values.mean()), float(scipy.stats.t.ppf(0.975, len(values) - 1) * error)
 
 
 def distances(found: Sequence[dict]) -> tuple[list, list]:
@@ -185,13 +201,15 @@ def _finished(workdir: pathlib.Path, config: configs.Config) -> bool:
         return False
     checkpoint.check_config(workdir, config)
     steps = checkpoint.Checkpoints(workdir, create=False).steps()
-    return bool(steps) and steps[-1] >= config.training.steps
+    if steps and steps[-1] > config.training.steps:
+        raise ValueError(f"training.steps: {str(workdir)!r} was trained for {steps[-1]}, not {config.training.steps}")
+    return bool(steps) and steps[-1] == config.training.steps
 
 
 @functools.lru_cache
 def _judge(lab: Lab, data: configs.Data) -> evaluation.Judge:
-    return evaluation.judge(data, lab.features or lab.settings.features, lab.folder / "judges", progress=lab.progress)
+    features = lab.features or lab.settings.features
+    return evaluation.judge(data, features, lab.folder / "judges", weights=lab.weights, progress=lab.progress)
 
 
-Experiment = Callable[[Lab], Report]
-__all__ = ["Experiment", "Lab", "Report", "SCALES", "Scale", "distances", "of_sets", "table", "write"]
+__all__ = ["Lab", "Report", "SCALES", "Scale", "distances", "interval", "of_sets", "table", "write"]

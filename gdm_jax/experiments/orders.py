@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.stats
 
 from gdm_jax import charts, family, figures, gallery
-from gdm_jax.experiments.lab import Lab, Report, table
+from gdm_jax.experiments.lab import Lab, Report, interval, table
 
 ORDERS = {"paper": 100, "small": 24, "smoke": 3}
 STEPS = {"paper": 128, "small": 63, "smoke": 9}
@@ -23,19 +22,19 @@ def run(lab: Lab) -> Report:
     options = {"solver": "euler", "steps": steps, "count": count, "neighbours": 0}
 
     def distance(order, **more):
-        return lab.evaluate(model.under(order=order), **options, **more)["frechet"]
+        return lab.evaluate(model.under(order=order), **options, **more)
 
-    first = np.array([distance(order, sets=1)["mean"] for order in orders])
+    first = np.array([distance(order, sets=1)["frechet"]["mean"] for order in orders])
     rank = np.argsort(first)
     shown = [*rank[:SHOWN], *rank[-SHOWN:]] if len(orders) >= 2 * SHOWN else list(rank)
     again = {i: distance(orders[i], sets=sets, first_set=1) for i in shown}
 
     rows = []
     for i in shown:
-        mean, half = interval(again[i]["sets"])
+        mean, half = interval(again[i]["frechet"]["sets"])
         rows.append((" ".join(map(str, orders[i])), f"{first[i]:.3f}", f"{mean:.3f} ± {half:.3f}"))
     best, worst = shown[0], shown[-1]
-    paired = np.subtract(again[worst]["sets"], again[best]["sets"])
+    paired = np.subtract(again[worst]["frechet"]["sets"], again[best]["frechet"]["sets"])
     mean, half = interval(paired)
     text = (
         f"# Fig. 5: {len(orders)} orders of {model.process.k} blocks\n\n{lab.about(model)} Here {count:,} samples from "
@@ -58,13 +57,6 @@ def run(lab: Lab) -> Report:
         "strips": figures.stack(pages),
     }
     return Report(text, numbers, pictures)
-
-
-def interval(values) -> tuple[float, float]:
-    """The mean of some sets and half the width of its 95% confidence interval, by Student's t."""
-    values = np.asarray(values, float)
-    error = values.std(ddof=1) / len(values) ** 0.5
-    return float(values.mean()), float(scipy.stats.t.ppf(0.975, len(values) - 1) * error)
 
 
 def strip(model, order, steps, title):

@@ -29,11 +29,11 @@ def run(lab: Lab) -> Report:
     ]
     found = []
     for solver, setting, options in kinds:
-        sampled = lab.evaluate(model, sets=1, neighbours=0, **options)
+        made = lab.evaluate(model, sets=1, neighbours=0, **options)
         trip = error_of(model.decode(model.encode(real, **options), **options), real)
-        calls = sampled["calls"] or adaptive_calls(model, real, options)
+        calls = made["calls"] or adaptive_calls(model, real, options)
         one = {"solver": solver, "setting": setting, "calls": calls}
-        found.append(one | {"frechet": sampled["frechet"], "trip": trip})
+        found.append(one | {"frechet": made["frechet"], "trip": trip, "evaluation": made})
     for steps in STEPS[lab.scale]:
         found.append(undone(model, real, steps))
 
