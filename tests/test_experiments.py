@@ -124,7 +124,7 @@ def test_what_the_tables_say_is_what_was_run(lab):
     spaces = {name: of[0]["depends_on"]["network"]["space"] for name, of in read("domain")["found"].items()}
     assert spaces == {"pixels": "pixels", "coefficients": "frequency"}
     groups = {name: one["depends_on"]["process"]["groups"] for name, one in read("groupings")["found"].items()}
-    assert groups == {name: name for name in groupings.PAPER} | {"vanilla": "single"}
+    assert groups == {"bottom_to_top": "bottom_to_top", "vanilla": "single"}
     adaptive = [one for one in read("solvers")["found"] if one["solver"] == "tsit5"]
     assert adaptive and all(one["evaluation"]["calls"] is None and one["calls"] > 0 for one in adaptive)
 

@@ -8,12 +8,13 @@ from gdm_jax import charts, figures
 from gdm_jax.experiments.lab import Lab, Report, distances, of_sets, table
 
 PAPER = {"bottom_to_top": 12.63, "right_to_left": 13.14, "cascade": 14.03, "cascade_inverse": 13.70}
+VARIANTS = {"paper": (*PAPER, "vanilla"), "small": (*PAPER, "vanilla"), "smoke": ("bottom_to_top", "vanilla")}
 STEPS = {"paper": 128, "small": 128, "smoke": 8}
 
 
 def run(lab: Lab) -> Report:
     """Models of the four groupings, and of one group for comparison, by Euler's steps."""
-    variants, steps = [*PAPER, "vanilla"], STEPS[lab.scale]
+    variants, steps = VARIANTS[lab.scale], STEPS[lab.scale]
     found, pages = [], []
     for variant in variants:
         model = lab.model(variant)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gdm_jax import charts
 from gdm_jax.experiments.lab import Lab, Report, of_sets, table
 
-GROUPS = {"paper": (1, 2, 4, 8, 16, 29), "small": (1, 2, 4, 8, 16), "smoke": (1, 2, 4)}
+GROUPS = {"paper": (1, 2, 4, 8, 16, 29), "small": (1, 2, 4, 8, 16), "smoke": (1, 4)}
 CALLS = {"paper": (32, 64, 128, 256), "small": (16, 32, 64, 128), "smoke": (4, 8)}
 
 
