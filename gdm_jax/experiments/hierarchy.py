@@ -8,7 +8,7 @@ from gdm_jax import analysis, charts, data, editing, latent
 from gdm_jax.experiments.lab import Lab, Report, table
 
 IMAGES = {"paper": 4_500, "small": 1_000, "smoke": 200}  # encoded for normality and probes
-MEMBERS = {"paper": (24, 16), "small": (24, 16), "smoke": (4, 4)}  # sets of samples, and samples a set
+MEMBERS = {"paper": (96, 16), "small": (96, 16), "smoke": (4, 4)}  # sets of samples, and samples a set
 STEPS = {"paper": 64, "small": 32, "smoke": 4}  # of Heun
 RECONSTRUCTED = {"paper": 256, "small": 256, "smoke": 16}
 
