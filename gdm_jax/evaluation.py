@@ -172,14 +172,8 @@ def compare_images(images, judge: Judge, *, neighbours: int = 3) -> dict:
     """The same numbers of images `[n, h, w, c]`, uint8 or in [-1, 1], however they were made."""
     seen = _in_chunks(judge.features, lambda i: _bytes(images[i]), np.arange(len(images)), "features", False)
     found = {name: summary([value]) for name, value in _compare(seen, judge, neighbours).items()}
-    return (
-        found
-        | {"count": len(images), "neighbours": neighbours, "features": judge.name}
-        | {
-            "reference": {**judge.about, "n": judge.real.count},
-            "versions": versions(),
-        }
-    )
+    found |= {"count": len(images), "neighbours": neighbours, "features": judge.name}
+    return found | {"reference": {**judge.about, "n": judge.real.count}, "versions": versions()}
 
 
 @functools.lru_cache

@@ -94,8 +94,8 @@ def compile_once(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def compile_fast(compile_once):
-    """As `compile_once`; and programs that run a few times are not optimised."""
+def quick_compilation():
+    """Programs that run once or twice: XLA need not make them fast."""
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)

@@ -15,7 +15,7 @@ from gdm_jax.experiments import EXPERIMENTS, SCALES, Lab, groupings
 from gdm_jax.experiments.lab import interval
 
 pytest.importorskip("matplotlib", reason="matplotlib draws charts; pip install gdm-jax[test]")
-pytestmark = pytest.mark.usefixtures("compile_fast")
+pytestmark = pytest.mark.usefixtures("compile_once", "quick_compilation")
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 PICTURES = {

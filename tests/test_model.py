@@ -15,7 +15,7 @@ ORDERS = ((0, 1, 2), (2, 0, 1))
 SHAPE = (8, 8, 1)
 
 
-pytestmark = pytest.mark.usefixtures("compile_fast")
+pytestmark = pytest.mark.usefixtures("compile_once", "quick_compilation")
 
 
 @pytest.fixture(scope="module")

@@ -33,12 +33,7 @@ def test_parameters_of_ddpmpp(options, size, parameters):
     assert count(UNet(**options), size, 1) == parameters
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """These programs run once or twice: XLA need not make them fast."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")
