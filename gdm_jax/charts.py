@@ -70,16 +70,13 @@ def _whole(x) -> bool:
     return np.issubdtype(np.asarray(x).dtype, np.integer)
 
 
-def points(
-    names: Sequence[str], values, errors=None, *, label: str, title: str = "", marks: Mapping | None = None
-) -> Image.Image:
+def points(names: Sequence[str], values, errors=None, *, label: str, title: str = "") -> Image.Image:
     """A row for each name with its value and error, e.g. the Frechet distance of each grouping.
 
     Args:
       names: `[n]`, from the top down.
       values, errors: `[n]` or, of several sets, `[n, sets]`, each set a dot; errors are drawn about the means.
       label, title: what the values are.
-      marks: lines across the rows, from what they say to where they stand.
 
     Raises:
       ValueError: if there are none, or not as many values as names.
@@ -94,10 +91,6 @@ def points(
     axes.errorbar(values.mean(1), rows, xerr=errors, fmt="o", color="C0", capsize=3)
     if values.shape[1] > 1:
         axes.plot(values, rows[:, None], ".", color="C0", alpha=0.4)
-    for (name, at), colour in zip((marks or {}).items(), itertools.cycle(["C1", "C2", "C3"])):
-        axes.axvline(at, linestyle="--", color=colour, label=name)
-    if marks:
-        axes.legend()
     axes.set_yticks(rows, names)
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)

@@ -308,9 +308,7 @@ def _images(paths, count, split: str, model):
             raise ValueError(f"--data: must be at least 1, got {count}")
         settings = model.config.data
         source = data.open_source(dataclasses.replace(settings, split=split) if split else settings)
-        chosen = [source[i] for i in range(min(count, len(source)))]
-        x, label = (np.stack([example[name] for example in chosen]) for name in ("x", "label"))
-        return np.asarray(data.to_model_range(x)), label
+        return data.examples(source, range(min(count, len(source))))
     if len(model.config.data.shape) != 3:
         raise ValueError("--images: this model is not of images; pass --data COUNT")
     files = [f for p in map(pathlib.Path, paths) for f in (data.find_images(p) if p.is_dir() else [p])]

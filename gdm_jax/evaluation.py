@@ -16,7 +16,6 @@ import functools
 import hashlib
 import importlib.metadata
 import json
-import os
 import pathlib
 from collections.abc import Callable
 
@@ -24,7 +23,7 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from gdm_jax import build, data, figures, metrics, ode
+from gdm_jax import build, data, figures, files, metrics, ode
 from gdm_jax.metrics import Statistics
 from gdm_jax.model import Model
 
@@ -80,9 +79,10 @@ def judge(
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     source = data.open_source(settings) if features == "classifier" or not reference else None
+    mark = source and _print_of(source)
     classifier = None
     if features == "classifier":
-        classifier = _classifier(source, folder / f"classifier-{_print_of(source)}.npz", progress)
+        classifier = _classifier(source, folder / f"classifier-{mark}.npz", progress)
         function, name = classifier.features, f"classifier {_hash(classifier.params)}"
     elif features == "pixels":
         function, name = metrics.pixels, "pixels"
@@ -90,12 +90,12 @@ def judge(
         function, name = metrics.inception(weights), f"inception {_weights(weights)}"
     if reference:
         return Judge(name, function, metrics.load_statistics(reference), {"file": str(reference)}, None, classifier)
-    about = {"data": settings.name, "path": settings.path, "split": settings.split, "print": _print_of(source)}
-    key = digest([name, about["print"], members])
+    about = {"data": settings.name, "path": settings.path, "split": settings.split, "print": mark}
+    key = digest([name, mark, members])
     statistics, kept = folder / f"reference-{key}.npz", folder / f"reference-{key}.npy"
     if not (statistics.is_file() and kept.is_file()):
         seen = _in_chunks(function, lambda i: source[i]["x"], np.arange(len(source)), f"{features} of data", progress)
-        _save(kept, seen[np.linspace(0, len(seen) - 1, min(members, len(seen))).astype(int)])
+        _save(kept, seen[data.spread(members, len(seen))])
         metrics.save_statistics(statistics, metrics.statistics(seen))
     real = metrics.load_statistics(statistics)
     return Judge(name, function, real, about, np.load(kept, allow_pickle=False), classifier)
@@ -210,9 +210,8 @@ def digest(values) -> str:
 
 def write(file: pathlib.Path, values: dict | str) -> None:
     """Text, or values as JSON, whole or not at all."""
-    partial = file.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(values if isinstance(values, str) else json.dumps(values, indent=2) + "\n")
-    os.replace(partial, file)
+    with files.whole(file, "w") as out:
+        out.write(values if isinstance(values, str) else json.dumps(values, indent=2) + "\n")
 
 
 def versions() -> dict:
@@ -270,7 +269,7 @@ def _features(model, judge, part, seeds, bar, *, batch, label=None, **options) -
 def _compare(seen: np.ndarray, judge: Judge, neighbours: int) -> dict[str, float]:
     found = {"frechet": metrics.frechet_distance(metrics.statistics(seen), judge.real)}
     if neighbours and judge.members is not None:
-        real = judge.members[np.linspace(0, len(judge.members) - 1, min(len(seen), len(judge.members))).astype(int)]
+        real = judge.members[data.spread(len(seen), len(judge.members))]
         found |= metrics.precision_recall(real, seen, neighbours=neighbours)._asdict()
     if judge.classifier is not None:
         found["confident"] = float((judge.classifier.head(seen).max(-1) > CONFIDENT).mean())
@@ -279,12 +278,11 @@ def _compare(seen: np.ndarray, judge: Judge, neighbours: int) -> dict[str, float
 
 def _classifier(source, file: pathlib.Path, progress: bool) -> metrics.Classifier:
     if not file.is_file():
-        examples = [source[i] for i in range(len(source))]
-        x, label = (np.stack([example[name] for example in examples]) for name in ("x", "label"))
+        x, label = data.examples(source, range(len(source)))
         if label.max() < 1:
             raise ValueError("features: a classifier needs labelled data (a folder a class); pass pixels or inception")
         steps = int(np.clip(10 * len(x) / 64, 600, 6_000))
-        fitted = metrics.fit_classifier(np.asarray(data.to_model_range(x)), label, steps=steps, progress=progress)
+        fitted = metrics.fit_classifier(x, label, steps=steps, progress=progress)
         fitted.save(file)
     return metrics.load_classifier(file)  # as read, so that the first use and the next are the same
 
@@ -313,8 +311,5 @@ def _bytes(x) -> np.ndarray:
 
 
 def _save(file: pathlib.Path, array: np.ndarray) -> None:
-    """An array as .npy, whole or not at all."""
-    partial = file.with_suffix(f".{os.getpid()}.partial")
-    with open(partial, "wb") as out:
+    with files.whole(file) as out:
         np.save(out, array)
-    os.replace(partial, file)

@@ -31,8 +31,7 @@ def write(model: Model, folder, *, progress: bool = False, **options) -> list[st
         return ["samples.png: 8,192 samples"]
     lines = samples(model, folder, options)
     source = data.open_source(model.config.data)
-    chosen = np.linspace(0, len(source) - 1, 64).astype(int)
-    real = np.asarray(data.to_model_range(np.stack([source[i]["x"] for i in chosen])))
+    real, _ = data.examples(source, data.spread(64, len(source)))
     z = model.invert(real, progress=options["progress"])
     lines += reconstruction(model, folder, real, z, options)
     if model.process.k > 1:

@@ -46,9 +46,6 @@ def test_points_stand_where_their_values_are():
     np.testing.assert_array_equal(np.asarray(low), np.asarray(high))
     sets = charts.points(["a", "b"], [[0.0, 0.2, 0.1], [1.0, 1.1, 0.9]], errors=[0.1, 0.1], label="distance")
     assert coloured(sets) > coloured(low)  # errors and the dots of the sets
-    assert coloured(charts.points(["a"], [1.0], label="", marks={"floor": 0.5})) > coloured(
-        charts.points(["a"], [1.0], label="")
-    )
     assert charts.points(list("abcdef"), np.arange(6), label="").height > low.height
 
 

@@ -8,7 +8,6 @@ which its noise is drawn.
 from __future__ import annotations
 
 import grain
-import jax.numpy as jnp
 import numpy as np
 
 from gdm_jax.data.sources import Several
@@ -57,12 +56,6 @@ def stream(
     dataset = dataset.map_with_index(lambda i, example: {**example, "position": np.int32(i % batch)})
     dataset = dataset[process_index::process_count].batch(batch // process_count, drop_remainder=True)
     return iter(dataset.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4)))
-
-
-def to_model_range(x):
-    """uint8 pixels 0..255 -> float32 in [-1, 1], x / 127.5 - 1; floating-point data pass unchanged."""
-    x = jnp.asarray(x)
-    return x.astype(jnp.float32) / 127.5 - 1 if x.dtype == jnp.uint8 else x
 
 
 def _flip(example: dict, rng: np.random.Generator) -> dict:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
+import jax.numpy as jnp
 import numpy as np
 
 from gdm_jax.data.mixture import Mixture
@@ -99,6 +100,28 @@ def open_source(data):
             f"data.split: {data.name} has {known}, or a part such as {known.split(',')[0]}[:80%], got {data.split!r}"
         ) from None
     return ImageSource(records, data.shape)
+
+
+def examples(source, numbers) -> tuple[np.ndarray, np.ndarray]:
+    """Some examples of a source: x `[n, *shape]` in the model's range and labels `[n]`."""
+    chosen = [source[i] for i in numbers]
+    x, label = (np.stack([example[name] for example in chosen]) for name in ("x", "label"))
+    return np.asarray(to_model_range(x)), label
+
+
+def spread(count: int, total: int) -> np.ndarray:
+    """`count` numbers, or all, spread evenly over 0 ... total - 1.
+
+    >>> spread(3, 9).tolist(), spread(3, 2).tolist()
+    ([0, 4, 8], [0, 1])
+    """
+    return np.linspace(0, total - 1, min(count, total)).astype(int)
+
+
+def to_model_range(x):
+    """uint8 pixels 0..255 -> float32 in [-1, 1], x / 127.5 - 1; floating-point data pass unchanged."""
+    x = jnp.asarray(x)
+    return x.astype(jnp.float32) / 127.5 - 1 if x.dtype == jnp.uint8 else x
 
 
 def prepare(data):

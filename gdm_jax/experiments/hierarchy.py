@@ -18,10 +18,7 @@ def run(lab: Lab) -> Report:
     model, scale = lab.model("bands"), lab.scale
     judge = lab.judge(model)
     source = data.open_source(model.config.data)
-    chosen = np.linspace(0, len(source) - 1, min(IMAGES[scale], len(source))).astype(int)
-    examples = [source[i] for i in chosen]
-    x = np.asarray(data.to_model_range(np.stack([example["x"] for example in examples])))
-    labels = np.stack([example["label"] for example in examples])
+    x, labels = data.examples(source, data.spread(IMAGES[scale], len(source)))
     labels = labels if len(np.unique(labels)) > 1 else None
     options = {"solver": "heun", "steps": max(STEPS[scale], model.process.k), "progress": lab.progress}
     sets, members = MEMBERS[scale]

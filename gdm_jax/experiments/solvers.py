@@ -20,8 +20,7 @@ def run(lab: Lab) -> Report:
     """Euler and Heun with more and more steps, Tsit5 to tighter tolerances, and Euler undone exactly."""
     model = lab.model("bands")
     source = data.open_source(model.config.data)
-    chosen = np.linspace(0, len(source) - 1, IMAGES[lab.scale]).astype(int)
-    real = np.asarray(data.to_model_range(np.stack([source[i]["x"] for i in chosen])))
+    real, _ = data.examples(source, data.spread(IMAGES[lab.scale], len(source)))
     kinds = [(solver, n, {"solver": solver, "steps": n}) for solver in FIXED[lab.scale] for n in STEPS[lab.scale]]
     kinds += [
         (ADAPTIVE, f"to {tolerance:.0e}", {"solver": ADAPTIVE, "steps": None, "rtol": tolerance, "atol": tolerance})

@@ -8,8 +8,6 @@ shifts. The loop over steps is in Python: XLA on CPU runs a convolution's gradie
 from __future__ import annotations
 
 import dataclasses
-import os
-import pathlib
 import zipfile
 
 import jax
@@ -17,6 +15,7 @@ import numpy as np
 import optax
 from tqdm import tqdm
 
+from gdm_jax import files
 from gdm_jax.metrics.elements import check_images, check_labels
 from gdm_jax.metrics.features import in_batches
 
@@ -53,10 +52,8 @@ class Classifier:
         """Write it as an `.npz` of plain arrays, whole or not at all."""
         layers = [*self.params["convolutions"], self.params["hidden"], self.params["out"]]
         arrays = {f"{name}_{n}": layer[name] for n, layer in enumerate(layers) for name in ("kernel", "bias")}
-        partial = pathlib.Path(f"{file}.partial")
-        with open(partial, "wb") as out:
+        with files.whole(file) as out:
             np.savez(out, shape=self.shape, **arrays)
-        os.replace(partial, file)
 
     def accuracy(self, images, labels) -> float:
         """The share of images `[n, *shape]` whose most probable class is their label, int `[n]`."""

@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
+from gdm_jax import files
 from gdm_jax.metrics.elements import check_finite
 
 NOISE = 1e-6  # the most by which a covariance, relative to its size, may miss being symmetric and positive
@@ -94,10 +95,8 @@ def save_statistics(path: str | os.PathLike, stats: Statistics) -> None:
         got = type(stats).__name__
         raise ValueError(f"save_statistics: needs Statistics, got {got}; statistics(features) makes them")
     known = {name: value for name, value in _checked("save_statistics", stats)._asdict().items() if value is not None}
-    partial = pathlib.Path(f"{os.fspath(path)}.partial")
-    with open(partial, "wb") as out:  # a name would be given the suffix .npz
+    with files.whole(path) as out:  # a name would be given the suffix .npz
         np.savez(out, **known)
-    os.replace(partial, path)
 
 
 def load_statistics(path: str | os.PathLike) -> Statistics:

@@ -16,6 +16,7 @@ from jax.experimental import multihost_utils
 from orbax.checkpoint.checkpoint_managers import preservation_policy as preservation
 
 from gdm_jax import config as configs
+from gdm_jax import files
 from gdm_jax.training.state import TrainState
 
 
@@ -190,9 +191,8 @@ def save_config(workdir, config: configs.Config) -> None:
     """Write config.json, all of it or nothing."""
     path = pathlib.Path(workdir) / "config.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(configs.to_json(config))
-    partial.replace(path)
+    with files.whole(path, "w") as out:
+        out.write(configs.to_json(config))
 
 
 def load_config(workdir) -> configs.Config:

@@ -9,6 +9,8 @@ import numpy as np
 from PIL import Image
 from tensorboardX import SummaryWriter
 
+from gdm_jax import files
+
 
 class Log:
     """Writer of one workdir. Starting at a step drops later lines of an earlier run that was cut short."""
@@ -17,9 +19,8 @@ class Log:
         self.workdir = pathlib.Path(workdir)
         self.path = self.workdir / "metrics.jsonl"
         kept = [row for row in read(self.workdir) if row["step"] <= step]
-        partial = self.path.with_suffix(".partial")
-        partial.write_text("".join(json.dumps(row) + "\n" for row in kept))
-        partial.replace(self.path)
+        with files.whole(self.path, "w") as out:
+            out.writelines(json.dumps(row) + "\n" for row in kept)
         self._file = self.path.open("a")
         self._board = SummaryWriter(str(self.workdir / "tensorboard"), purge_step=step + 1)
 
