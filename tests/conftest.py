@@ -1,6 +1,8 @@
 """Shared fixtures. Eight CPU devices are forced, so that everything mapped over devices is run over several."""
 
 import os
+import pathlib
+import shutil
 
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -12,6 +14,8 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
 import gdm_jax as gdm
+from gdm_jax import config as configs
+from gdm_jax import training
 
 jax.config.update("jax_numpy_rank_promotion", "allow")
 
@@ -70,6 +74,41 @@ def digits_dir(tmp_path_factory):
     """The bundled digits, prepared once."""
     pytest.importorskip("sklearn", reason="scikit-learn carries the digits; pip install gdm-jax[test]")
     return str(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def tiny(digits_dir):
+    """Config of a small MLP on digits in four bands; keyword arguments change fields of config.training."""
+
+    def make(**changes):
+        values = {
+            "batch": 16, "steps": 12, "warmup_images": 64, "ema_halflife_images": 100, "ema_ramp": 0.5,
+            "log_every": 1, "save_every": 3, "sample_every": 100, "keep": 4,
+        }
+        return configs.from_dict(
+            {
+                "data": {"name": "digits", "dir": digits_dir},
+                "process": {"groups": "frequency_bands", "basis": "dct", "bands": [4, 12, 32]},
+                "model": {"name": "mlp", "channels": 32, "blocks": 1},
+                "training": values | changes,
+                "sampling": {"steps": [4]},
+            }
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def run(tiny, tmp_path_factory):
+    """(workdir, final state) of twelve uninterrupted steps. Not to be written to."""
+    workdir = tmp_path_factory.mktemp("run")
+    return workdir, training.train(tiny(), workdir, progress=False)
+
+
+@pytest.fixture
+def workdir(run, tmp_path):
+    """A copy of that run."""
+    return pathlib.Path(shutil.copytree(run[0], tmp_path / "copy"))
 
 
 @pytest.fixture(scope="module")

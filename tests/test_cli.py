@@ -89,7 +89,7 @@ def in_basis(workdir, x):
 def digits_of(workdir, count):
     """The first images of the data set of a run, in [-1, 1]."""
     source = data.open_source(configs.from_json((workdir / "config.json").read_text()).data)
-    return np.asarray(data.to_model_range(np.stack([source[i]["x"] for i in range(count)])))
+    return data.examples(source, range(count))[0]
 
 
 def arrays(path):

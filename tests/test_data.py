@@ -9,7 +9,6 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.stats import norm
 
 from gdm_jax import data
 from gdm_jax.config import Data
@@ -283,96 +282,6 @@ def test_channels_other_than_one_or_three(pictures):
         data.read_image(pictures / "grey" / "hundred.png", (8, 8, 2))
 
 
-# The stream
-
-
-class Numbered:
-    """n images of which the left half holds the example's number and the right half the next."""
-
-    def __init__(self, n=20):
-        self.n = n
-
-    def __len__(self):
-        return self.n
-
-    def __getitem__(self, i):
-        x = np.full((2, 2, 1), i, np.uint8)
-        x[:, 1] += 1
-        return {"x": x, "label": np.int32(i)}
-
-
-def batches(count, **options):
-    stream = data.stream(Numbered(), **{"seed": 0, "batch": 4} | options)
-    return [next(stream) for _ in range(count)]
-
-
-def labels(count, **options):
-    return np.concatenate([batch["label"] for batch in batches(count, **options)])
-
-
-def test_every_epoch_is_another_permutation():
-    first, second = np.split(labels(10), 2)
-    np.testing.assert_array_equal(np.sort(first), np.arange(20))
-    np.testing.assert_array_equal(np.sort(second), np.arange(20))
-    assert (first != second).any() and (first != np.arange(20)).any()
-
-
-def test_the_order_depends_on_the_seed_alone():
-    order = labels(10)
-    np.testing.assert_array_equal(order, labels(10, threads=1))
-    np.testing.assert_array_equal(order, labels(5, batch=8))
-    assert (order != labels(10, seed=1)).any()
-
-
-@pytest.mark.parametrize("hosts", [1, 2, 4])
-def test_hosts_share_one_global_batch(hosts):
-    """Examples put at their `position` make the batch that a single host reads, mirrored alike."""
-    options = {"batch": 8, "flip": True, "seed": 3}
-    parts = [batches(4, process_index=p, process_count=hosts, **options) for p in range(hosts)]
-    for step, whole in enumerate(batches(4, **options)):
-        part = [parts[p][step] for p in range(hosts)]
-        assert {len(p["x"]) for p in part} == {8 // hosts}
-        position = np.concatenate([p["position"] for p in part])
-        np.testing.assert_array_equal(np.sort(position), np.arange(8))
-        for name in ("x", "label"):
-            np.testing.assert_array_equal(np.concatenate([p[name] for p in part])[np.argsort(position)], whole[name])
-
-
-def test_flips():
-    """About half are mirrored, each as a whole, and the same example not always."""
-    found = batches(100, flip=True)
-    x, label = (np.concatenate([batch[name] for batch in found]) for name in ("x", "label"))
-    mirrored = x[:, 0, 0, 0] != label
-    expected = label[:, None] + np.where(mirrored[:, None], [1, 0], [0, 1])
-    np.testing.assert_array_equal(x[..., 0], np.broadcast_to(expected[:, None], (400, 2, 2)))
-    assert 150 < mirrored.sum() < 250
-    assert 0 < mirrored[label == 7].mean() < 1
-    plain = np.concatenate([batch["x"] for batch in batches(100)])
-    np.testing.assert_array_equal(plain[:, 0, 0, 0], label)
-
-
-@pytest.mark.parametrize("hosts", [1, 2])
-def test_a_saved_position_resumes_exactly(hosts):
-    """get_state goes through JSON, as in a checkpoint; the new stream reads on where the old one was."""
-    options = {"seed": 5, "batch": 4, "flip": True, "process_index": hosts - 1, "process_count": hosts}
-    stream = data.stream(Numbered(), **options)
-    for _ in range(7):
-        next(stream)
-    state = json.loads(json.dumps(stream.get_state()))
-    expected = [next(stream) for _ in range(6)]
-    again = data.stream(Numbered(), **options)
-    again.set_state(state)
-    for batch in expected:
-        found = next(again)
-        for name in ("x", "label", "position"):
-            np.testing.assert_array_equal(found[name], batch[name])
-
-
-def test_a_batch_that_hosts_do_not_divide():
-    with pytest.raises(ValueError, match="training.batch: 4 does not divide evenly over 3 hosts"):
-        data.stream(Numbered(), seed=0, batch=4, process_count=3)
-
-
 def test_tensorflow_is_never_imported(digits_dir, digits, tmp_path):
     """With a tensorflow that cannot be imported first on the path, digits open and stream all the same."""
     (tmp_path / "tensorflow").mkdir()
@@ -388,52 +297,3 @@ print(next(data.stream(source, seed=0, batch=32))["x"].shape, "tensorflow" in sy
     run = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": path}, capture_output=True,
                          text=True)
     assert (run.returncode, run.stdout.strip()) == (0, "(32, 8, 8, 1) False"), run.stderr
-
-
-# The mixture
-
-MIXTURE = data.Mixture.default(size=100_000)
-AXIS = np.linspace(-4, 4, 401)
-CELL = AXIS[1] - AXIS[0]
-
-
-def test_density_is_the_sum_of_its_components():
-    x = np.random.default_rng(0).normal(size=(50, 2))
-    parts = [w * norm.pdf(x, mean, std).prod(-1) for w, mean, std in zip(MIXTURE.weights, MIXTURE.means, MIXTURE.stds)]
-    np.testing.assert_allclose(np.exp(MIXTURE.log_density(x)), sum(parts), rtol=1e-10)
-
-
-def test_densities_integrate_to_one():
-    grid = np.stack(np.meshgrid(AXIS, AXIS), -1).reshape(-1, 2)
-    assert np.exp(MIXTURE.log_density(grid)).sum() * CELL**2 == pytest.approx(1, abs=1e-6)
-    for axis in (0, 1):
-        assert np.exp(MIXTURE.log_marginal(AXIS, axis)).sum() * CELL == pytest.approx(1, abs=1e-6)
-        given = np.full_like(AXIS, 0.3)
-        assert np.exp(MIXTURE.log_conditional(AXIS, given, axis)).sum() * CELL == pytest.approx(1, abs=1e-6)
-
-
-@pytest.mark.parametrize("axis", [0, 1])
-def test_chain_rule(axis):
-    x = np.random.default_rng(1).normal(size=(50, 2))
-    value, given = x[:, axis], x[:, 1 - axis]
-    total = MIXTURE.log_marginal(given, 1 - axis) + MIXTURE.log_conditional(value, given, axis)
-    np.testing.assert_allclose(total, MIXTURE.log_density(x), rtol=1e-10)
-
-
-def test_draws_follow_the_density():
-    x = np.stack([MIXTURE[i]["x"] for i in range(len(MIXTURE))])
-    mean = MIXTURE.weights @ MIXTURE.means
-    centred = MIXTURE.means - mean
-    covariance = np.diag(MIXTURE.weights @ MIXTURE.stds**2) + (MIXTURE.weights[:, None] * centred).T @ centred
-    np.testing.assert_allclose(x.mean(0), mean, atol=0.02)
-    np.testing.assert_allclose(np.cov(x.T), covariance, atol=0.02)
-    for axis in (0, 1):
-        share, edges = np.histogram(x[:, axis], bins=30, range=(-2, 2))
-        cdf = norm.cdf(edges[:, None], MIXTURE.means[:, axis], MIXTURE.stds[:, axis]) @ MIXTURE.weights
-        np.testing.assert_allclose(share / len(x), np.diff(cdf), atol=0.005)
-
-
-def test_an_example_is_always_the_same_draw():
-    again, held_out = data.Mixture.default(size=100_000), data.Mixture.default(seed=1, size=10)
-    np.testing.assert_array_equal(MIXTURE[5]["x"], again[5]["x"])
-    assert len(held_out) == 10 and (held_out[5]["x"] != again[5]["x"]).all()

@@ -1,4 +1,4 @@
-"""A trained model: filling, variations, likelihood, labels and other paths, on one tiny run over digits."""
+"""A trained model: samples, latents, filling, variations, likelihood, labels, other paths; one tiny run over digits."""
 
 import dataclasses
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import gdm_jax as gdm
+from gdm_jax import build, data, latent, ode, training
 from gdm_jax import config as configs
-from gdm_jax import data, latent, ode, training
 
 ORDERS = ((0, 1, 2), (2, 0, 1))
 SHAPE = (8, 8, 1)
@@ -55,14 +55,62 @@ def digits(model):
 
 
 def first_digits(model, count):
-    source = data.open_source(model.config.data)
-    return np.asarray(data.to_model_range(np.stack([source[i]["x"] for i in range(count)])))
+    return data.examples(data.open_source(model.config.data), range(count))[0]
 
 
 def bands(model, x, chosen):
     """The elements of some groups of images, in the basis, `[n, elements]`."""
     index = np.asarray(model.process.groups.index)
     return np.asarray(model.process.basis.forward(np.asarray(x)))[:, np.isin(index, chosen), 0]
+
+
+# Samples and latents
+
+
+def test_a_sample_depends_on_its_seed_alone(model):
+    """Not on its batch, its place in it, or the number of devices."""
+    x = model.sample(20)
+    assert (x.shape, x.dtype) == ((20, 8, 8, 1), np.float32)
+    np.testing.assert_allclose(model.sample(seeds=[11, 3, 19]), x[[11, 3, 19]], atol=1e-5)
+    np.testing.assert_allclose(model.sample(20, batch=8), x, atol=1e-5)
+    assert np.ptp(x, axis=0).min() > 1e-3
+    options = build.solver_options(model.config.sampling)
+    alone = jax.jit(lambda z: ode.generate(model.u, model.process, model.schedule, z, **options))
+    np.testing.assert_allclose(alone(ode.latents(np.arange(20), SHAPE)), x, atol=1e-5)
+
+
+def test_encode_and_decode(model):
+    x = first_digits(model, 5)
+    z = model.encode(x, solver="heun", steps=64)
+    assert (z.shape, z.dtype) == (x.shape, np.float32)
+    np.testing.assert_allclose(model.decode(z, solver="heun", steps=64), x, atol=1e-3)
+
+
+def test_frames_lead_from_noise_to_data(model):
+    x, times, states = model.sample(3, frames=2)
+    assert states.shape == (1 + 3 * 2, 3, 8, 8, 1) and times.shape == (7,)
+    assert (np.diff(times) < 0).all() and (times[0], times[-1]) == (1, 0)
+    np.testing.assert_allclose(states[0], ode.latents(np.arange(3), SHAPE), atol=1e-6)
+    np.testing.assert_allclose(states[-1], x, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (
+            lambda model: model.decode(np.zeros((2, 4, 4, 1))),
+            r"z: must be \[n, 8, 8, 1\] with n >= 1, got \(2, 4, 4, 1\)",
+        ),
+        (lambda model: model.sample(4, solver="eulr"), "solver"),
+        (lambda model: model.sample(4, steps=2), "steps"),
+        (lambda model: model.sample(0), "count: must be at least 1, got 0"),
+        (lambda model: model.sample(seeds=[]), "seeds must be"),
+        (lambda model: model.sample(4, batch=0), "batch"),
+    ],
+)
+def test_bad_samples(model, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(model)
 
 
 # Filling

@@ -1,12 +1,6 @@
-"""Training on a tiny MLP of digits: one device and eight, interruptions, checkpoints, and the model they hold."""
+"""Training on a tiny MLP of digits: one device and eight, what chance decides, and whole runs."""
 
 import dataclasses
-import functools
-import importlib.util
-import json
-import pathlib
-import pickle
-import shutil
 import struct
 
 import jax
@@ -15,63 +9,19 @@ import numpy as np
 import pytest
 
 import gdm_jax as gdm
-from gdm_jax import build, data, ode, training
+from gdm_jax import build, data, training
 from gdm_jax import config as configs
 from gdm_jax.training import checkpoint, log, loop, parallel
 from gdm_jax.training import state as states
 from gdm_jax.training.step import draw, make_step
+from tests.runs import listing, losses, same
 
 pytestmark = pytest.mark.usefixtures("compile_once")
-
-
-@pytest.fixture(scope="module")
-def tiny(digits_dir):
-    """Config of a small MLP on digits in four bands; keyword arguments change fields of config.training."""
-
-    def make(**changes):
-        values = {
-            "batch": 16, "steps": 12, "warmup_images": 64, "ema_halflife_images": 100, "ema_ramp": 0.5,
-            "log_every": 1, "save_every": 3, "sample_every": 100, "keep": 4,
-        }
-        return configs.from_dict(
-            {
-                "data": {"name": "digits", "dir": digits_dir},
-                "process": {"groups": "frequency_bands", "basis": "dct", "bands": [4, 12, 32]},
-                "model": {"name": "mlp", "channels": 32, "blocks": 1},
-                "training": values | changes,
-                "sampling": {"steps": [4]},
-            }
-        )
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def run(tiny, tmp_path_factory):
-    """(workdir, final state) of twelve uninterrupted steps. Not to be written to."""
-    workdir = tmp_path_factory.mktemp("run")
-    return workdir, training.train(tiny(), workdir, progress=False)
-
-
-@pytest.fixture
-def workdir(run, tmp_path):
-    """A copy of that run."""
-    return pathlib.Path(shutil.copytree(run[0], tmp_path / "copy"))
 
 
 def parts(config):
     process = build.process(config)
     return build.network(config, process), process, build.family(config, process.k)
-
-
-def same(a, b, **tolerance):
-    assert jax.tree.structure(a) == jax.tree.structure(b)
-    check = functools.partial(np.testing.assert_allclose, **tolerance) if tolerance else np.testing.assert_array_equal
-    jax.tree.map(check, a, b)
-
-
-def losses(workdir):
-    return [(row["step"], row["loss"], row["grad_norm"]) for row in log.read(workdir)]
 
 
 # The step
@@ -327,10 +277,6 @@ def test_a_non_finite_loss_stops_the_run(tiny, tmp_path):
     assert all(np.isfinite(leaf).all() for leaf in leaves)
 
 
-def listing(folder):
-    return sorted((str(f.relative_to(folder)), f.stat().st_mtime_ns) for f in folder.rglob("*"))
-
-
 def test_a_workdir_of_another_config_is_refused(tiny, workdir):
     before = listing(workdir)
     other = dataclasses.replace(tiny(learning_rate=0.5), seed=1)
@@ -350,172 +296,3 @@ def test_a_batch_that_devices_do_not_divide(tiny, tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
         training.train(tiny(**change), tmp_path / "new", progress=False)
     assert not (tmp_path / "new").exists()
-
-
-# Checkpoints
-
-
-def truncate(folder):
-    for file in [f for f in folder.rglob("*") if f.is_file()]:
-        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-
-
-def empty(folder):
-    for file in [f for f in (folder / "ema").rglob("*") if f.is_file()]:
-        file.write_bytes(b"")
-
-
-def lose_values(folder):
-    for item in ("ema", "run"):
-        shutil.rmtree(folder / item / "d", ignore_errors=True)
-        shutil.rmtree(folder / item / "ocdbt.process_0", ignore_errors=True)
-
-
-def lose_items(folder):
-    for item in ("ema", "run"):
-        shutil.rmtree(folder / item)
-
-
-@pytest.mark.parametrize("damage", [truncate, empty, lose_values, lose_items])
-def test_a_damaged_checkpoint_falls_back_to_an_older_one(workdir, capsys, damage):
-    damage(workdir / "checkpoints" / "12")
-    assert gdm.load(workdir).step == 9
-    assert "passed over unreadable step 12" in capsys.readouterr().err
-
-
-def test_a_run_goes_on_from_before_the_damage(run, tiny, workdir, capsys):
-    """And writes the damaged checkpoints anew."""
-    for step in (9, 12):
-        truncate(workdir / "checkpoints" / str(step))
-    state = training.train(tiny(), workdir, progress=False)
-    assert "passed over unreadable step 12" in capsys.readouterr().err
-    same(state, run[1])
-    assert losses(workdir) == losses(run[0])
-    for step in (9, 12):
-        assert gdm.load(workdir, step=step).step == step
-    assert sorted(f.name for f in (workdir / "unreadable").iterdir()) == ["12", "9"]
-    assert not capsys.readouterr().err
-
-
-def test_nothing_readable(workdir):
-    for folder in (workdir / "checkpoints").iterdir():
-        truncate(folder)
-    with pytest.raises(OSError, match="none of .* can be read: step 12"):
-        gdm.load(workdir)
-
-
-def test_no_such_checkpoint(run, tmp_path):
-    with pytest.raises(ValueError, match=r"none at step 5 in .*; there are \[3, 6, 9, 12\]"):
-        gdm.load(run[0], step=5)
-    assert gdm.load(run[0], step=6).step == 6
-    with pytest.raises(ValueError, match="holds no config.json"):
-        gdm.load(tmp_path)
-    shutil.copy(run[0] / "config.json", tmp_path)
-    before = listing(tmp_path)
-    with pytest.raises(ValueError, match="there is no folder .*checkpoints.; train first"):
-        gdm.load(tmp_path)
-    assert listing(tmp_path) == before
-
-
-def test_another_architecture_is_named(workdir):
-    config = json.loads((workdir / "config.json").read_text())
-    config["model"]["channels"] = 64
-    (workdir / "config.json").write_text(json.dumps(config))
-    named = r"another architecture; \d+ differing path.*params/Dense_0/.*\(32,\) saved, \(64,\) expected"
-    with pytest.raises(ValueError, match=named):
-        gdm.load(workdir)
-    config["model"] |= {"channels": 32, "blocks": 2}
-    (workdir / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="differing path.*None saved"):
-        gdm.load(workdir)
-
-
-def test_loading_runs_no_code(run, monkeypatch):
-    """With pickle and config files out of order, a model loads from JSON and arrays alone."""
-
-    def refuse(*args, **kwargs):
-        raise AssertionError("code was loaded")
-
-    for module, name in ((pickle, "load"), (pickle, "loads"), (pickle, "Unpickler"),
-                         (importlib.util, "spec_from_file_location")):
-        monkeypatch.setattr(module, name, refuse)
-    load = np.load
-    monkeypatch.setattr(np, "load", lambda *args, allow_pickle=False, **kwargs: load(*args, **kwargs))
-    same(gdm.load(run[0]).u.args[0], run[1].ema)
-
-
-def test_which_checkpoints_are_kept(tmp_path):
-    """The newest two, and every multiple of four."""
-    saved = checkpoint.Checkpoints(tmp_path, keep=2, keep_every=4)
-    for step in range(1, 12):
-        weights = {"w": jnp.full(3, float(step))}
-        saved.save(states.TrainState(jnp.int32(step), weights, weights, {"m": jnp.zeros(3)}), {"at": step})
-    saved.close()
-    again = checkpoint.Checkpoints(tmp_path, create=False)
-    assert again.steps() == [4, 8, 10, 11]
-    weights = {"w": jnp.zeros(3)}
-    state, position = again.restore(states.TrainState(jnp.int32(0), weights, weights, {"m": jnp.zeros(3)}))
-    assert int(state.step) == 11 and position == {"at": 11}
-    np.testing.assert_array_equal(state.params["w"], np.full(3, 11.0))
-    for step in (4, 8):
-        np.testing.assert_array_equal(again.restore_ema(weights, step)[0]["w"], np.full(3, float(step)))
-
-
-# The model
-
-
-@pytest.fixture(scope="module")
-def model(run):
-    return gdm.load(run[0])
-
-
-def test_model_holds_the_averaged_parameters(run, model):
-    assert model.step == 12 and model.process.k == 4
-    same(model.u.args[0], run[1].ema)
-
-
-def test_a_sample_depends_on_its_seed_alone(model):
-    """Not on its batch, its place in it, or the number of devices."""
-    x = model.sample(20)
-    assert (x.shape, x.dtype) == ((20, 8, 8, 1), np.float32)
-    np.testing.assert_allclose(model.sample(seeds=[11, 3, 19]), x[[11, 3, 19]], atol=1e-5)
-    np.testing.assert_allclose(model.sample(20, batch=8), x, atol=1e-5)
-    assert np.ptp(x, axis=0).min() > 1e-3
-    options = build.solver_options(model.config.sampling)
-    alone = jax.jit(lambda z: ode.generate(model.u, model.process, model.schedule, z, **options))
-    np.testing.assert_allclose(alone(ode.latents(np.arange(20), (8, 8, 1))), x, atol=1e-5)
-
-
-def test_encode_and_decode(model, digits_dir):
-    source = data.open_source(model.config.data)
-    x = np.asarray(data.to_model_range(np.stack([source[i]["x"] for i in range(5)])))
-    z = model.encode(x, solver="heun", steps=64)
-    assert (z.shape, z.dtype) == (x.shape, np.float32)
-    np.testing.assert_allclose(model.decode(z, solver="heun", steps=64), x, atol=1e-3)
-
-
-def test_frames_lead_from_noise_to_data(model):
-    x, times, states = model.sample(3, frames=2)
-    assert states.shape == (1 + 4 * 2, 3, 8, 8, 1) and times.shape == (9,)
-    assert (np.diff(times) < 0).all() and (times[0], times[-1]) == (1, 0)
-    np.testing.assert_allclose(states[0], ode.latents(np.arange(3), (8, 8, 1)), atol=1e-6)
-    np.testing.assert_allclose(states[-1], x, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    "call, message",
-    [
-        (
-            lambda model: model.decode(np.zeros((2, 4, 4, 1))),
-            r"z: must be \[n, 8, 8, 1\] with n >= 1, got \(2, 4, 4, 1\)",
-        ),
-        (lambda model: model.sample(4, solver="eulr"), "solver"),
-        (lambda model: model.sample(4, steps=2), "steps"),
-        (lambda model: model.sample(0), "count: must be at least 1, got 0"),
-        (lambda model: model.sample(seeds=[]), "seeds must be"),
-        (lambda model: model.sample(4, batch=0), "batch"),
-    ],
-)
-def test_bad_requests(model, call, message):
-    with pytest.raises(ValueError, match=message):
-        call(model)

@@ -1,0 +1,125 @@
+"""Checkpoints of a tiny run: which are kept, what a damaged one does, what loading may not do."""
+
+import importlib.util
+import json
+import pickle
+import shutil
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gdm_jax as gdm
+from gdm_jax import training
+from gdm_jax.training import checkpoint
+from gdm_jax.training import state as states
+from tests.runs import listing, losses, same
+
+pytestmark = pytest.mark.usefixtures("compile_once")
+
+
+
+def truncate(folder):
+    for file in [f for f in folder.rglob("*") if f.is_file()]:
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def empty(folder):
+    for file in [f for f in (folder / "ema").rglob("*") if f.is_file()]:
+        file.write_bytes(b"")
+
+
+def lose_values(folder):
+    for item in ("ema", "run"):
+        shutil.rmtree(folder / item / "d", ignore_errors=True)
+        shutil.rmtree(folder / item / "ocdbt.process_0", ignore_errors=True)
+
+
+def lose_items(folder):
+    for item in ("ema", "run"):
+        shutil.rmtree(folder / item)
+
+
+@pytest.mark.parametrize("damage", [truncate, empty, lose_values, lose_items])
+def test_a_damaged_checkpoint_falls_back_to_an_older_one(workdir, capsys, damage):
+    damage(workdir / "checkpoints" / "12")
+    assert gdm.load(workdir).step == 9
+    assert "passed over unreadable step 12" in capsys.readouterr().err
+
+
+def test_a_run_goes_on_from_before_the_damage(run, tiny, workdir, capsys):
+    """And writes the damaged checkpoints anew."""
+    for step in (9, 12):
+        truncate(workdir / "checkpoints" / str(step))
+    state = training.train(tiny(), workdir, progress=False)
+    assert "passed over unreadable step 12" in capsys.readouterr().err
+    same(state, run[1])
+    assert losses(workdir) == losses(run[0])
+    for step in (9, 12):
+        assert gdm.load(workdir, step=step).step == step
+    assert sorted(f.name for f in (workdir / "unreadable").iterdir()) == ["12", "9"]
+    assert not capsys.readouterr().err
+
+
+def test_nothing_readable(workdir):
+    for folder in (workdir / "checkpoints").iterdir():
+        truncate(folder)
+    with pytest.raises(OSError, match="none of .* can be read: step 12"):
+        gdm.load(workdir)
+
+
+def test_no_such_checkpoint(run, tmp_path):
+    with pytest.raises(ValueError, match=r"none at step 5 in .*; there are \[3, 6, 9, 12\]"):
+        gdm.load(run[0], step=5)
+    assert gdm.load(run[0], step=6).step == 6
+    with pytest.raises(ValueError, match="holds no config.json"):
+        gdm.load(tmp_path)
+    shutil.copy(run[0] / "config.json", tmp_path)
+    before = listing(tmp_path)
+    with pytest.raises(ValueError, match="there is no folder .*checkpoints.; train first"):
+        gdm.load(tmp_path)
+    assert listing(tmp_path) == before
+
+
+def test_another_architecture_is_named(workdir):
+    config = json.loads((workdir / "config.json").read_text())
+    config["model"]["channels"] = 64
+    (workdir / "config.json").write_text(json.dumps(config))
+    named = r"another architecture; \d+ differing path.*params/Dense_0/.*\(32,\) saved, \(64,\) expected"
+    with pytest.raises(ValueError, match=named):
+        gdm.load(workdir)
+    config["model"] |= {"channels": 32, "blocks": 2}
+    (workdir / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="differing path.*None saved"):
+        gdm.load(workdir)
+
+
+def test_loading_runs_no_code(run, monkeypatch):
+    """With pickle and config files out of order, a model loads from JSON and arrays alone."""
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("code was loaded")
+
+    for module, name in ((pickle, "load"), (pickle, "loads"), (pickle, "Unpickler"),
+                         (importlib.util, "spec_from_file_location")):
+        monkeypatch.setattr(module, name, refuse)
+    load = np.load
+    monkeypatch.setattr(np, "load", lambda *args, allow_pickle=False, **kwargs: load(*args, **kwargs))
+    same(gdm.load(run[0]).u.args[0], run[1].ema)
+
+
+def test_which_checkpoints_are_kept(tmp_path):
+    """The newest two, and every multiple of four."""
+    saved = checkpoint.Checkpoints(tmp_path, keep=2, keep_every=4)
+    for step in range(1, 12):
+        weights = {"w": jnp.full(3, float(step))}
+        saved.save(states.TrainState(jnp.int32(step), weights, weights, {"m": jnp.zeros(3)}), {"at": step})
+    saved.close()
+    again = checkpoint.Checkpoints(tmp_path, create=False)
+    assert again.steps() == [4, 8, 10, 11]
+    weights = {"w": jnp.zeros(3)}
+    state, position = again.restore(states.TrainState(jnp.int32(0), weights, weights, {"m": jnp.zeros(3)}))
+    assert int(state.step) == 11 and position == {"at": 11}
+    np.testing.assert_array_equal(state.params["w"], np.full(3, 11.0))
+    for step in (4, 8):
+        np.testing.assert_array_equal(again.restore_ema(weights, step)[0]["w"], np.full(3, float(step)))
