@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import sys
 import zipfile
 
 import numpy as np
+
+OF_SAMPLES = ("count", "sets", "solver", "steps", "rtol", "atol", "order", "overlap", "boundaries", "label", "guidance")
 
 
 def train(arguments) -> None:
@@ -168,33 +169,44 @@ def analyse(arguments) -> None:
 
 
 def evaluate(arguments) -> None:
-    from gdm_jax import evaluation
+    from gdm_jax import evaluation, files
 
-    evaluation.check_counts(arguments.count, arguments.sets)
-    model, options = _load(arguments)
     folder = _output(arguments, "evaluations")
+    judges = pathlib.Path(arguments.judges or pathlib.Path(arguments.workdir).resolve().parent / "judges")
+    model, options = _load(arguments)
+    count = 10_000 if arguments.count is None else arguments.count
+    of_samples = {"count": count, "sets": 1 if arguments.sets is None else arguments.sets}
+    if arguments.images:
+        given = [f"--{name}" for name in OF_SAMPLES if getattr(arguments, name) is not None]
+        if given:
+            raise ValueError(f"{given[0]}: is of samples; --images are judged as they are")
+        images, _ = _images([arguments.images], None, "", model)
+    else:
+        evaluation.check(model, **of_samples, **{name: options[name] for name in options if name != "progress"})
     judge = evaluation.judge(
         model.config.data,
         arguments.features,
-        folder,
+        judges,
+        split=arguments.split,
         weights=arguments.weights,
         reference=arguments.reference,
         progress=True,
     )
     if arguments.images:
-        found = evaluation.compare_images(_images([arguments.images], None, "", model)[0], judge)
-        found["images"] = str(arguments.images)
+        found = {"images": str(arguments.images), **evaluation.compare_images(images, judge)}
     else:
-        found = evaluation.evaluate(model, judge, folder, count=arguments.count, sets=arguments.sets, **options)
-    names = ("frechet", "precision", "recall", "confident")
-    for name in names:
+        found = evaluation.evaluate(model, judge, folder, **of_samples, **options)
+    real = "statistics" if judge.real.count is None else f"{judge.real.count:,}"
+    print(f"{found['count']:,} images against {real} by {judge.name}")
+    for name in ("frechet", "precision", "recall", "confident", "as_told"):
         if name in found:
             spread = "" if found[name]["std"] is None else f" ± {found[name]['std']:.2g}"
             print(f"{name:<10} {found[name]['mean']:.4g}{spread}")
     if "floor" in found:
-        print(f"floor      {found['floor']:.4g}  (as many real images)")
+        print(f"floor      {found['floor']:.4g}  (what a perfect model would score)")
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / ("images.json" if arguments.images else "evaluation.json")
-    evaluation.write(path, found)
+    files.write(path, found)
     print(path)
 
 
@@ -376,12 +388,12 @@ def _write_edit(arguments, name: str, made) -> None:
 
 def _write_report(arguments, name: str, report) -> None:
     """NAME.md, NAME.json and the pictures; the text also on the screen."""
-    from gdm_jax import figures
+    from gdm_jax import figures, files
 
     path = _output(arguments, f"{name}.md")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(report.text)
-    path.with_suffix(".json").write_text(json.dumps(report.numbers, indent=2) + "\n")
+    files.write(path, report.text)
+    files.write(path.with_suffix(".json"), report.numbers)
     print(f"{report.text}\n{path}\n{path.with_suffix('.json')}")
     for picture, page in report.pictures.items():
         figures.save(page, path.with_name(f"{picture}.png"))

@@ -31,6 +31,7 @@ CHUNK = 500  # images a file of features
 PICTURED = 64
 FEATURES = ("inception", "classifier", "pixels")
 CONFIDENT = 0.9
+MOST_PIXELS = 4096  # a covariance of 128 MiB
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,7 +56,15 @@ class Judge:
 
 
 def judge(
-    settings, features: str, folder, *, weights=None, reference=None, members: int = 10_000, progress: bool = False
+    settings,
+    features: str,
+    folder,
+    *,
+    split: str = "",
+    weights=None,
+    reference=None,
+    members: int = 10_000,
+    progress: bool = False,
 ) -> Judge:
     """The judge of a data set, kept in `folder` and made only once.
 
@@ -63,25 +72,37 @@ def judge(
       settings: a `config.Data` of images.
       features: one of FEATURES. "classifier" is fitted to the data and their labels.
       folder: for the classifier, and for the statistics as an `.npz` with `mu` and `sigma`.
+      split: of the data to hold samples against; the one trained on by default, to which a classifier is fitted.
       weights: of Inception, a path.
       reference: an `.npz` with `mu` and `sigma` of the features to hold samples against, instead of the data set's.
       members: real examples, spread evenly over the set, whose features are kept for precision and recall.
       progress: show a bar.
 
     Raises:
-      ValueError: unknown features, data without labels for "classifier", or vectors instead of images.
+      ValueError: unknown features, data without labels for "classifier", vectors or images too large for "pixels", or
+        a mixture of data sets without a reference.
       ImportError, ConnectionError: see `metrics.inception`.
     """
     if features not in FEATURES:
         raise ValueError(f"features: must be one of {', '.join(FEATURES)}, got {features!r}")
     if len(settings.shape) != 3:
         raise ValueError("evaluate: looks at models of images")
+    if features == "pixels" and np.prod(settings.shape) > MOST_PIXELS:
+        raise ValueError(f"features: pixels are for images of at most {MOST_PIXELS:,} values; pass inception")
+    if settings.mixture and not reference:
+        raise ValueError("reference: a mixture of data sets is no one set to be held against; pass statistics")
+    known = metrics.load_statistics(reference) if reference else None
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    source = data.open_source(settings) if features == "classifier" or not reference else None
-    mark = source and _print_of(source)
+
+    @functools.cache
+    def opened(settings):
+        source = data.open_source(settings)
+        return source, _print_of(source)
+
     classifier = None
     if features == "classifier":
+        source, mark = opened(settings)
         classifier = _classifier(source, folder / f"classifier-{mark}.npz", progress)
         function, name = classifier.features, f"classifier {_hash(classifier.params)}"
     elif features == "pixels":
@@ -89,8 +110,10 @@ def judge(
     else:
         function, name = metrics.inception(weights), f"inception {_weights(weights)}"
     if reference:
-        return Judge(name, function, metrics.load_statistics(reference), {"file": str(reference)}, None, classifier)
-    about = {"data": settings.name, "path": settings.path, "split": settings.split, "print": mark}
+        return Judge(name, function, known, {"file": str(reference)}, None, classifier)
+    held = dataclasses.replace(settings, split=split or settings.split)
+    source, mark = opened(held)
+    about = {"data": held.name, "path": held.path, "split": held.split, "print": mark}
     key = digest([name, mark, members])
     statistics, kept = folder / f"reference-{key}.npz", folder / f"reference-{key}.npy"
     if not (statistics.is_file() and kept.is_file()):
@@ -129,43 +152,48 @@ def evaluate(
 
     Returns:
       What is also written in the folder's part for these samples: "frechet" (and "precision", "recall", and
-      "confident", the share of samples that a classifier is 90% sure of), each with "mean", "std" over the sets and
-      "sets", the value of each; "floor", what as many real images score; "calls" of the network
-      an image; and everything these depend on.
+      "confident", the share of samples that a classifier is 90% sure of, and "as_told", the share of those told a
+      class in which it sees that one), each with "mean", "std" over the sets and
+      "sets", the value of each; "floor", what a perfect model would score; "calls" of the network an image; and
+      everything these depend on.
 
     Raises:
-      ValueError: too few images, or a reference of another number of features.
+      ValueError: too few images, a reference of another number of features, options that the model can not take, or
+        samples that are not finite.
     """
-    check_counts(count, sets, neighbours)
+    check(model, count, sets, neighbours, **options)
     width = judge.features(np.zeros((1, *model.config.data.shape), np.float32)).shape[-1]  # before anything is sampled
     if width != len(judge.real.mu):
         raise ValueError(f"reference: its statistics are of {len(judge.real.mu)} features, {judge.name} has {width}")
-    batch = options.pop("batch", 250)
-    depends = _depends(model, judge, options)
+    batch = options.pop("batch", CHUNK // 2)
+    depends = _depends(model, judge, **options)
     part = pathlib.Path(folder) / digest(depends)
     (part / "features").mkdir(parents=True, exist_ok=True)
     values: dict[str, list] = {}
     with tqdm(total=sets * count, unit=" images", desc="evaluate", disable=not progress) as bar:
         for s in range(first_set, first_set + sets):
-            seen = _features(model, judge, part, range(s * count, (s + 1) * count), bar, batch=batch, **options)
-            for name, value in _compare(seen, judge, neighbours).items():
+            seeds = range(s * count, (s + 1) * count)
+            seen = _features(model, judge, part, seeds, bar, batch=batch, **options)
+            for name, value in _compare(seen, judge, neighbours, _told(options.get("label"), seeds)).items():
                 values.setdefault(name, []).append(value)
     found = {name: summary(of_sets) for name, of_sets in values.items()}
-    found |= {"calls": calls(model, **options), "neighbours": neighbours}
+    found |= {"calls": calls(model, **_of_solver(options)), "neighbours": neighbours}
     found |= {"count": count, "first_seed": first_set * count}
     if judge.members is not None:
         found["floor"] = floor(judge, count)
     found |= {"depends_on": depends, "reference": {**judge.about, "n": judge.real.count}}
-    write(part / f"{count}x{sets}from{first_set}-{digest([neighbours, judge.about])}.json", found)
+    files.write(part / f"{count}x{sets}from{first_set}-{digest([neighbours, judge.about])}.json", found)
     return found
 
 
-def check_counts(count: int, sets: int, neighbours: int = 3) -> None:
-    """Raises ValueError for too few images or sets."""
+def check(model: Model, count: int, sets: int, neighbours: int = 3, **options) -> None:
+    """Raises ValueError for too few images or sets, and for options of `Model.sample` that the model can not take."""
     if count < 2 or sets < 1:
         raise ValueError(f"count: at least 2 images and 1 set are needed, got {count} and {sets}")
     if count <= neighbours:
         raise ValueError(f"count: precision by {neighbours} neighbours needs more images than those, got {count}")
+    calls(model, **_of_solver(options))
+    model.check_label(options.get("label"), options.get("guidance"))
 
 
 def compare_images(images, judge: Judge, *, neighbours: int = 3) -> dict:
@@ -178,22 +206,22 @@ def compare_images(images, judge: Judge, *, neighbours: int = 3) -> dict:
 
 @functools.lru_cache
 def floor(judge: Judge, count: int) -> float:
-    """What a perfect model would score: the Frechet distance of `count` real members, at most half of them, from the
-    others, chosen at random.
+    """What `count` samples of a perfect model would score.
+
+    That is the bias of a finite sample, to leading order proportional to 1/n + 1/m for sets of n and m; measured
+    between two random parts of the real members and carried over to `count` samples and all of the real data.
     """
     order = np.random.default_rng(0).permutation(len(judge.members))
     cut = min(count, len(order) // 2)
-    return metrics.frechet_distance(judge.members[order[:cut]], judge.members[order[cut:]])
+    apart = metrics.frechet_distance(judge.members[order[:cut]], judge.members[order[cut:]])
+    real = judge.real.count or np.inf
+    return apart * (1 / count + 1 / real) / (1 / cut + 1 / (len(order) - cut))
 
 
 def calls(model: Model, **options) -> int | None:
     """Network calls an image, or None where the steps adapt; without guidance, which doubles them."""
-    given = {name: value for name, value in options.items() if name in ("solver", "steps")}
-    options = build.solver_options(model.config.sampling) | given
-    if options["steps"] is None:
-        return None
-    path, planned = ode.plan(model.schedule, forward=False, **options)
-    return ode.calls(planned["solver"], path.steps)
+    path, planned = ode.plan(model.schedule, forward=False, **build.solver_options(model.config.sampling) | options)
+    return None if path.steps is None else ode.calls(planned["solver"], path.steps)
 
 
 def summary(values) -> dict:
@@ -208,37 +236,41 @@ def digest(values) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
-def write(file: pathlib.Path, values: dict | str) -> None:
-    """Text, or values as JSON, whole or not at all."""
-    with files.whole(file, "w") as out:
-        out.write(values if isinstance(values, str) else json.dumps(values, indent=2) + "\n")
-
-
 def versions() -> dict:
     """What made a number: of the libraries that compute it, and the kind of device."""
-    names = ("gdm-jax", "jax", "flax", "diffrax", "numpy")
+    names = ("gdm-jax", "jax", "flax", "diffrax", "equinox", "numpy")
     return {name: importlib.metadata.version(name) for name in names} | {"device": jax.devices()[0].device_kind}
 
 
-def _depends(model: Model, judge: Judge, options: dict) -> dict:
-    """All that a sample's features depend on."""
-    sampling = dataclasses.asdict(model.config.sampling)
-    given = {name: np.asarray(value).tolist() if name == "label" else value for name, value in options.items()}
+def _depends(model: Model, judge: Judge, *, label=None, guidance=None, **options) -> dict:
+    """All that a sample's features depend on, said in one way only."""
+    sampling = build.solver_options(model.config.sampling) | options
+    path, _ = ode.plan(model.schedule, forward=False, **sampling)
+    adaptive = path.steps is None
+    guidance = model.config.sampling.guidance if guidance is None else guidance
     return {
         "features": judge.name,
         "network": {**dataclasses.asdict(model.config.model), "parameters": _hash(model.u)},
         "checkpoint": model.step,
         "process": dataclasses.asdict(model.config.process),
         "intervals": np.stack([model.schedule.t_start, model.schedule.t_end], 1).tolist(),
-        "sampling": {**sampling, **given},
+        "solver": sampling["solver"],
+        "steps": None if adaptive else np.asarray(path.steps).tolist(),
+        "tolerances": [sampling[name] for name in ("rtol", "atol")] if adaptive else None,
+        "label": None if label is None else np.atleast_1d(label).tolist(),
+        "guidance": None if label is None else float(guidance),
         "versions": versions(),
     }
 
 
 def _print_of(source) -> str:
-    """A fingerprint of a data set: its length and some examples."""
-    some = [source[i] for i in np.linspace(0, len(source) - 1, 64).astype(int)]
-    return digest([len(source), _hash([(one["x"], one["label"]) for one in some])])
+    """A fingerprint of a data set: its length and its examples, of a large one as many as take 256 MiB."""
+    seen = hashlib.sha256(str(len(source)).encode())
+    for i in data.spread(2**28 // int(np.prod(source.shape)), len(source)):
+        example = source[i]
+        seen.update(np.ascontiguousarray(example["x"]).tobytes())
+        seen.update(np.int32(example["label"]).tobytes())
+    return seen.hexdigest()[:12]
 
 
 def _hash(tree) -> str:
@@ -248,16 +280,27 @@ def _hash(tree) -> str:
     return leaves.hexdigest()[:12]
 
 
+def _of_solver(options: dict) -> dict:
+    return {name: value for name, value in options.items() if name not in ("batch", "label", "guidance")}
+
+
+def _told(label, seeds) -> np.ndarray | None:
+    """The class that each seed is told, in turn."""
+    labels = np.atleast_1d(label)
+    return None if label is None else labels[np.asarray(seeds) % len(labels)]
+
+
 def _features(model, judge, part, seeds, bar, *, batch, label=None, **options) -> np.ndarray:
     """Features `[len(seeds), d]` of samples, a file each chunk; what is there is not made again."""
-    labels = None if label is None else np.atleast_1d(label)
     found = []
     for start in range(seeds.start, seeds.stop, CHUNK):
         chunk = np.arange(start, min(start + CHUNK, seeds.stop))
         file = part / "features" / f"{chunk[0]}-{chunk[-1]}.npy"
         if not file.is_file():
-            told = {} if labels is None else {"label": labels[chunk % len(labels)]}
-            x = _bytes(model.sample(seeds=chunk, batch=batch, **told, **options))
+            x = model.sample(seeds=chunk, batch=batch, label=_told(label, chunk), **options)
+            if not np.isfinite(x).all():
+                raise ValueError(f"evaluate: samples of seeds {chunk[0]} to {chunk[-1]} are not finite; more steps?")
+            x = _bytes(x)
             if start == 0:
                 figures.save(figures.grid(np.asarray(data.to_model_range(x[:PICTURED]))), part / "samples.png")
             _save(file, judge.features(np.asarray(data.to_model_range(x))))
@@ -266,13 +309,16 @@ def _features(model, judge, part, seeds, bar, *, batch, label=None, **options) -
     return np.concatenate(found)
 
 
-def _compare(seen: np.ndarray, judge: Judge, neighbours: int) -> dict[str, float]:
+def _compare(seen: np.ndarray, judge: Judge, neighbours: int, told=None) -> dict[str, float]:
     found = {"frechet": metrics.frechet_distance(metrics.statistics(seen), judge.real)}
     if neighbours and judge.members is not None:
         real = judge.members[data.spread(len(seen), len(judge.members))]
         found |= metrics.precision_recall(real, seen, neighbours=neighbours)._asdict()
     if judge.classifier is not None:
-        found["confident"] = float((judge.classifier.head(seen).max(-1) > CONFIDENT).mean())
+        probabilities = judge.classifier.head(seen)
+        found["confident"] = float((probabilities.max(-1) > CONFIDENT).mean())
+        if told is not None:
+            found["as_told"] = float((probabilities.argmax(-1) == told).mean())
     return found
 
 

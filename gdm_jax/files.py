@@ -1,8 +1,9 @@
-"""Writing a file whole or not at all."""
+"""Files written whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pathlib
 from collections.abc import Iterator
@@ -29,3 +30,9 @@ def whole(path: str | os.PathLike, mode: str = "wb") -> Iterator:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write(path: str | os.PathLike, values: dict | str) -> None:
+    """Text, or values as JSON."""
+    with whole(path, "w") as out:
+        out.write(values if isinstance(values, str) else json.dumps(values, indent=2) + "\n")

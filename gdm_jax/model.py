@@ -114,8 +114,8 @@ class Model:
         """Data -> the latents that Euler with `steps` decodes back to them, with residuals; see `inversion.invert`."""
         grid = inversion.plan(self.schedule, steps or self.inverse_steps)
         run = self._compile(_invert_part, **options)
-        part = self._labelled({"x": self._checked(x, "x")}, label)
         shared = self.u, grid, self._guidance(label, guidance)
+        part = self._labelled({"x": self._checked(x, "x")}, label)
         z, residual, converged, calls, _ = self._in_parts(run, shared, part, batch, "invert", progress)
         return Inversion(z, residual, converged, calls)
 
@@ -225,26 +225,34 @@ class Model:
             raise ValueError(f"{name}: must be [n, {', '.join(map(str, expected))}] with n >= 1, got {np.shape(x)}")
         return np.asarray(ode.check_state(self.process, self.schedule, x, name))
 
+    def check_label(self, label, guidance=None) -> None:
+        """Raises ValueError unless the model knows these classes and can be guided so; None is neither."""
+        if label is None and guidance is not None:
+            raise ValueError("guidance: needs a label to guide towards")
+        if guidance is not None and not guidance >= 0:
+            raise ValueError(f"guidance: must not be negative, got {guidance}")
+        if label is None:
+            return
+        classes, label = self.config.model.classes, np.asarray(label)
+        if not classes:
+            raise ValueError("label: this model was trained without labels; train one with model.classes > 0")
+        if not np.issubdtype(label.dtype, np.integer):
+            raise ValueError(f"label: must be a whole number, or one for each example, got {label!r}")
+        if (label < -1).any() or (label >= classes).any():
+            raise ValueError(f"label: must be from 0 to {classes - 1}, or -1 for none, got {label.tolist()}")
+
     def _labelled(self, part: dict, label) -> dict:
         """The arrays of a batch together with its labels."""
         if label is None:
             return part
-        classes, count = self.config.model.classes, len(part["x"])
-        label = np.asarray(label)
-        if not classes:
-            raise ValueError("label: this model was trained without labels; train one with model.classes > 0")
-        if label.shape not in ((), (1,), (count,)) or not np.issubdtype(label.dtype, np.integer):
+        count, label = len(part["x"]), np.asarray(label)
+        if label.shape not in ((), (1,), (count,)):
             raise ValueError(f"label: must be a whole number, or one for each of {count} examples, got {label!r}")
-        if (label < -1).any() or (label >= classes).any():
-            raise ValueError(f"label: must be from 0 to {classes - 1}, or -1 for none, got {label.tolist()}")
         return {**part, "label": np.broadcast_to(label, (count,)).astype(np.int32)}
 
     def _guidance(self, label, guidance):
-        if label is None and guidance is not None:
-            raise ValueError("guidance: needs a label to guide towards")
+        self.check_label(label, guidance)
         guidance = self.config.sampling.guidance if guidance is None else guidance
-        if not guidance >= 0:
-            raise ValueError(f"guidance: must not be negative, got {guidance}")
         return None if label is None or guidance == 1 else jnp.float32(guidance)
 
     def _compile(self, function, **options):

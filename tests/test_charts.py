@@ -19,6 +19,13 @@ def coloured(page):
     return (np.ptp(np.asarray(page, int), axis=-1) > 20).sum()
 
 
+def markers(page):
+    """Where along x the marker of each row stands, from the top down."""
+    ink = np.ptp(np.asarray(page, int), axis=-1) > 20
+    rows = np.flatnonzero(ink.any(axis=1))
+    return [np.nonzero(ink[band])[1].mean() for band in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)]
+
+
 def test_curve_draws_lines_and_bands():
     x = np.arange(5)
     labels = {"x_label": "fixed components", "y_label": "variance"}
@@ -42,10 +49,12 @@ def test_charts_need_matplotlib(monkeypatch):
 
 
 def test_points_stand_where_their_values_are():
-    low, high = (charts.points(["a", "b"], [0.0, value], label="distance") for value in (1.0, 1.0))
-    np.testing.assert_array_equal(np.asarray(low), np.asarray(high))
+    low, high = (charts.points(["a", "b", "c"], [0.0, value, 4.0], label="distance") for value in (1.0, 3.0))
+    (first, second, third), (_, moved, _) = markers(low), markers(high)
+    assert second - first == pytest.approx((third - first) / 4, abs=2)
+    assert moved - first == pytest.approx(3 * (third - first) / 4, abs=2)
     sets = charts.points(["a", "b"], [[0.0, 0.2, 0.1], [1.0, 1.1, 0.9]], errors=[0.1, 0.1], label="distance")
-    assert coloured(sets) > coloured(low)  # errors and the dots of the sets
+    assert coloured(sets) > coloured(charts.points(["a", "b"], [0.0, 1.0], label=""))  # errors, dots of the sets
     assert charts.points(list("abcdef"), np.arange(6), label="").height > low.height
 
 

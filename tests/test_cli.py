@@ -362,7 +362,7 @@ def test_evaluate(workdir, tmp_path, capsys):
             tmp_path / "made" / f"{n:03}.png"
         )
     assert run("evaluate --features pixels --images {made}", workdir, tmp_path, made=tmp_path / "made") == 0
-    again = json.loads((tmp_path / "evaluations" / "evaluation.json").read_text())
+    again = json.loads((tmp_path / "evaluations" / "images.json").read_text())
     assert again["frechet"]["mean"] == pytest.approx(found["frechet"]["mean"], rel=1e-4)
 
 
@@ -505,8 +505,11 @@ TRAIN = "train --config {config} --workdir {tmp}/new"
         (f"{EVALUATE} --reference {{tmp}}/text.npz", "text.npz"),
         (f"{EVALUATE} --reference {{tmp}}/whole.npz", "whole.npz.*mu"),
         (f"{EVALUATE} --reference {{tmp}}/statistics.npz", "its statistics are of 3 features, pixels has 64"),
-        (f"{EVALUATE} --images {{tmp}}/torn.png", "torn.png"),
+        ("evaluate --workdir {run} --out {tmp} --features pixels --images {tmp}/torn.png", "torn.png"),
         (f"{EVALUATE} --count 1", "count: at least 2 images and 1 set are needed, got 1 and 1"),
+        (f"{EVALUATE} --images {{tmp}}/whole.png", "--count: is of samples; --images are judged as they are"),
+        (f"{EVALUATE} --label 1", "label: this model was trained without labels"),
+        (f"{EVALUATE} --split test", "data.split: digits has train, or a part such as"),
         (f"{EVALUATE} --sets 0", "count: at least 2 images and 1 set are needed, got 70 and 0"),
         (f"{EVALUATE} --features inception --weights {{tmp}}/none.pth", "inception: .*(none.pth|gdm-jax.fid.)"),
         ("experiment orders --scale smoke --workdir {run}", "--workdir: is for hierarchy and solvers"),

@@ -127,6 +127,20 @@ def test_labels_in_turn(model, tmp_path):
     assert one.seen == 40
 
 
+class Sure:
+    """A classifier that always sees class 3."""
+
+    def head(self, features):
+        return np.tile([0.0, 0.0, 0.05, 0.95], (len(features), 1))
+
+
+def test_samples_seen_as_what_they_were_told(model, tmp_path):
+    sure = dataclasses.replace(judged(), classifier=Sure())
+    found = evaluation.evaluate(model, sure, tmp_path, count=40, label=[3, 0, 1], neighbours=0)
+    assert found["as_told"]["mean"] == 14 / 40 and found["confident"]["mean"] == 1
+    assert "as_told" not in evaluation.evaluate(model, sure, tmp_path, count=40, neighbours=0)
+
+
 def test_goes_on_where_it_was_interrupted(model, tmp_path):
     whole = evaluation.evaluate(model, judged(), tmp_path / "whole", count=1_200, neighbours=0)
     with pytest.raises(KeyboardInterrupt):
@@ -154,11 +168,20 @@ def test_goes_on_where_it_was_interrupted(model, tmp_path):
 def test_no_two_kinds_of_samples_share_a_file(model, tmp_path, change, options):
     evaluation.evaluate(model, judged(), tmp_path, count=24, neighbours=0)
     if options is None:  # other parameters; they are not asked to be of use
-        assert evaluation._depends(change(model), judged(), {}) != evaluation._depends(model, judged(), {})
+        assert evaluation._depends(change(model), judged()) != evaluation._depends(model, judged())
         return
     other = Pixels()
     evaluation.evaluate(change(model), judged(other), tmp_path, count=24, neighbours=0, **options)
     assert other.seen == 24
+
+
+def test_samples_asked_for_in_other_words_are_the_same(model, tmp_path):
+    evaluation.evaluate(model, judged(), tmp_path, count=24, neighbours=0)
+    again = Pixels()
+    words = {"steps": (3, 3)}, {"rtol": 1e-3}, {"batch": 7}, {"solver": model.config.sampling.solver}
+    for model, options in [(make(boundaries=(0.5,)), {}), *((model, options) for options in words)]:
+        evaluation.evaluate(model, judged(again), tmp_path, count=24, neighbours=0, **options)
+    assert again.seen == 0
 
 
 def test_all_that_a_number_depends_on_stands_beside_it(model, tmp_path):
@@ -168,7 +191,7 @@ def test_all_that_a_number_depends_on_stands_beside_it(model, tmp_path):
     assert written == json.loads(json.dumps(found))
     depends = written["depends_on"]
     assert depends["features"] == "pixels" and depends["checkpoint"] == 7
-    assert depends["sampling"]["solver"] == "heun" and depends["sampling"]["steps"] == 4
+    assert depends["solver"] == "heun" and depends["steps"] == [2, 2]
     np.testing.assert_allclose(depends["intervals"], [[0.5, 1.0], [0.0, 0.5]])
     assert written["count"] == 40 and written["first_seed"] == 0 and written["calls"] == 8
     assert {"jax", "gdm-jax", "device"} <= set(depends["versions"]) and depends["network"]["dtype"] == "float32"
@@ -234,6 +257,23 @@ def test_real_data_stand_near_themselves_and_noise_far_away(settings, digits, tm
     assert near["precision"]["mean"] > 0.9 and noise["precision"]["mean"] == 0 and noise["recall"]["mean"] == 0
 
 
+def test_floor_is_what_a_perfect_model_scores():
+    """Against new draws of the law itself, more and fewer than the members that the floor is measured with."""
+    rng, real = np.random.default_rng(0), 6_000
+    judge = Judge("", metrics.pixels, metrics.statistics(rng.normal(size=(real, D))), {}, rng.normal(size=(1_000, D)))
+    for count in (200, 4_000):
+        scores = [metrics.frechet_distance(rng.normal(size=(count, D)), judge.real) for _ in range(40)]
+        assert evaluation.floor(judge, count) == pytest.approx(np.mean(scores), rel=0.25)
+
+
+def test_samples_held_against_another_split(settings, digits, tmp_path):
+    """The classifier stays the one of the split trained on."""
+    judge = evaluation.judge(settings, "pixels", tmp_path, split="train[:500]")
+    seen = metrics.pixels(np.asarray(data.to_model_range(digits[0][:500])))
+    np.testing.assert_allclose(judge.real.mu, seen.mean(0), atol=1e-5)
+    assert judge.about["split"] == "train[:500]"
+
+
 def test_reference_statistics_from_a_file(settings, digits, tmp_path):
     file = tmp_path / "public.npz"
     np.savez(file, mu=np.zeros(64), sigma=np.eye(64))
@@ -249,6 +289,21 @@ def test_bad_input(model, settings, tmp_path):
         evaluation.judge(settings, "pixel", tmp_path)
     with pytest.raises(ValueError, match="^evaluate: looks at models of images"):
         evaluation.judge(dataclasses.replace(settings, name="mixture2d", shape=(2,)), "pixels", tmp_path)
+    with pytest.raises(ValueError, match="^features: pixels are for images of at most 4,096 values"):
+        evaluation.judge(dataclasses.replace(settings, shape=(64, 64, 3)), "pixels", tmp_path)
+    several = dataclasses.replace(settings, mixture=(("digits", "", 1.0), ("digits", "", 2.0)))
+    with pytest.raises(ValueError, match="^reference: a mixture of data sets is no one set"):
+        evaluation.judge(several, "pixels", tmp_path)
+    broken = dataclasses.replace(model, u=jax.tree_util.Partial(lambda x_t, alpha: x_t * jnp.nan), _compiled={})
+    with pytest.raises(ValueError, match="^evaluate: samples of seeds 0 to 9 are not finite"):
+        evaluation.evaluate(broken, judged(), tmp_path, count=10)
+    for options, message in (
+        ({"steps": 1}, "steps"),
+        ({"label": [0, 4]}, r"label: must be from 0 to 3, or -1 for none, got \[0, 4\]"),
+        ({"guidance": 2.0}, "guidance: needs a label"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            evaluation.check(model, 10, 1, **options)
     for count, sets in ((1, 1), (10, 0)):
         with pytest.raises(ValueError, match="^count: at least 2 images and 1 set"):
             evaluation.evaluate(model, judged(), tmp_path, count=count, sets=sets)

@@ -2,6 +2,7 @@
 there; the other scales as far as their configs.
 """
 
+import dataclasses
 import json
 import pathlib
 
@@ -91,27 +92,52 @@ def test_confidence_interval():
 def test_a_model_of_ones_own(lab, tmp_path):
     """--workdir takes the place of the model of bands, and of no other."""
     model = lab.model("bands")
-    own = Lab("smoke", tmp_path, CONFIGS, lab.overrides, workdir=str(lab.folder / "bands"), progress=False)
+    own = Lab("smoke", tmp_path, CONFIGS, workdir=str(lab.folder / "bands"), progress=False)
     assert own.model("bands").step == model.step and not (own.folder / "bands").exists()
     paths = experiments.write(own, "solvers", experiments.lab.Report("", {}, {}))
-    assert paths[0].parent.name == "solvers_bands" and f"--workdir {own.workdir} " in paths[0].read_text()
+    assert paths[0].parent == lab.folder / "bands" / "reports" / "solvers"
+    assert f"--workdir {own.workdir} " in paths[0].read_text()
+    with pytest.raises(ValueError, match="^--workdir: its config is fixed; --config.seed=1 has no place"):
+        Lab("smoke", tmp_path, CONFIGS, ("--config.seed=1",), workdir=own.workdir)
 
 
-def test_what_was_trained_longer_is_not_passed_off(lab):
+@pytest.mark.parametrize("steps", [5, 20])
+def test_what_was_trained_otherwise_is_not_passed_off(lab, steps):
     lab.model("bands")
-    short = Lab("smoke", lab.runs, CONFIGS, (*lab.overrides, "--config.training.steps=5"), progress=False)
-    with pytest.raises(ValueError, match="training.steps: .*bands' was trained for 12, not 5"):
-        short.model("bands")
+    other = Lab("smoke", lab.runs, CONFIGS, (*lab.overrides, f"--config.training.steps={steps}"), progress=False)
+    with pytest.raises(ValueError, match=f"training.steps: .*bands' is of 12, not {steps}; take other --runs"):
+        other.model("bands")
+
+
+def test_other_images_are_not_passed_off(lab, tmp_path, monkeypatch):
+    """Unless those trained on are there no more: then they were moved."""
+    model = lab.model("bands")
+    config, made = lab.folder / "bands" / "config.json", lab.config
+    before, old = config.read_text(), tmp_path / "old"
+    moved = lambda variant, *changes: dataclasses.replace(  # noqa: E731
+        made(variant, *changes), data=dataclasses.replace(model.config.data, path="elsewhere")
+    )
+    monkeypatch.setattr(Lab, "config", lambda self, *words: moved(*words))
+    config.write_text(before.replace('"path": ""', json.dumps({"path": str(old)})[1:-1]))
+    old.mkdir()
+    with pytest.raises(ValueError, match="data.path: .*bands' is of '.*old', not 'elsewhere'; take other --runs"):
+        lab.model("bands")
+    old.rmdir()
+    assert lab.model("bands").config.data.path == "elsewhere"
+    config.write_text(before)
 
 
 def test_what_the_tables_say_is_what_was_run(lab):
     """Rows against the records that stand beside them."""
-    read = lambda name: json.loads((lab.folder / "reports" / name / "report.json").read_text())  # noqa: E731
+
+    def read(name):
+        return json.loads(json.dumps(EXPERIMENTS[name](lab).numbers))
+
     for k, of_k in read("numbers")["found"].items():
         for calls, one in of_k.items():
             depends = one["depends_on"]
             assert depends["process"]["k"] == int(k) or int(k) == 1 and depends["process"]["groups"] == "single"
-            assert one["calls"] == depends["sampling"]["steps"] == int(calls) and len(depends["intervals"]) == int(k)
+            assert one["calls"] == sum(depends["steps"]) == int(calls) and len(depends["intervals"]) == int(k)
     cells = read("intervals")["cells"]
     for sampled in cells:
         networks = {cells[sampled][other]["depends_on"]["network"]["parameters"] for other in cells}
@@ -120,7 +146,7 @@ def test_what_the_tables_say_is_what_was_run(lab):
         np.testing.assert_allclose(list(meet), [json.loads(f"[{sampled[1:-1]}]")], atol=1e-6)
     search = read("intervals")["search"]
     assert sum(search["steps"]) == 8 == search["best"]["calls"] == search["uniform"]["calls"]
-    assert search["best"]["first_seed"] == 0 and search["best"]["depends_on"]["sampling"]["steps"] == search["steps"]
+    assert search["best"]["first_seed"] == 0 and search["best"]["depends_on"]["steps"] == search["steps"]
     spaces = {name: of[0]["depends_on"]["network"]["space"] for name, of in read("domain")["found"].items()}
     assert spaces == {"pixels": "pixels", "coefficients": "frequency"}
     groups = {name: one["depends_on"]["process"]["groups"] for name, one in read("groupings")["found"].items()}

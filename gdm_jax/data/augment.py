@@ -8,12 +8,12 @@ the data are, not their transformed likenesses. In this order, with w standard n
     mirror top to bottom    p/2                                             1
     scale by 2^(0.2 w)      p                   w                           w
     rotate by a             p                   a ~ U(-pi, pi)              cos a - 1, sin a
-    stretch along r         p                   w, r ~ U(-pi, pi)           w cos r, w sin r
+    stretch along r         p                   w, r ~ U(-pi, pi) or 0      w cos r, w sin r
     shift                   p                   w_x, w_y                    w_x, w_y
 
-A stretch scales by 2^(0.2 w) along the direction r and by 2^(-0.2 w) across it; a shift is by 0.125 w_x widths and
-0.125 w_y heights. The values of a transformation that was not applied are zeros. (w, r) and (-w, r + pi), a stretch and
-its inverse, have the same values, as in the papers' pipeline.
+A stretch scales by 2^(0.2 w) along the direction r and by 2^(-0.2 w) across it; as in EDM's own program, r is 0 half of
+the time. A shift is by 0.125 w_x widths and 0.125 w_y heights. The values of a transformation that was not applied are
+zeros. (w, r) and (-w, r + pi), a stretch and its inverse, have the same values, as in the papers' pipeline.
 
 The last four are one affine map of the plane, in pixels from the centre of the image, x to the right and y down:
 
@@ -76,7 +76,7 @@ def augment(key, x, probability):
 
 def draw(key, probability) -> Transformation:
     """The transformation of one image, its values included."""
-    of_chance, of_coin, of_normal, of_angle = jax.random.split(key, 4)
+    of_chance, of_coin, of_normal, of_angle, of_axis = jax.random.split(key, 5)
     chosen = jax.random.bernoulli(of_chance, probability, (5,))
     upend, scales, rotates, stretches, shifts = chosen
     mirror = jax.random.bernoulli(of_coin, 0.5, (2,)) & jnp.array([True, upend])
@@ -86,6 +86,7 @@ def draw(key, probability) -> Transformation:
     size = jnp.where(scales, normal[0], 0)
     a = jnp.where(rotates, a, 0)
     w = jnp.where(stretches, normal[1], 0)
+    r = jnp.where(jax.random.bernoulli(of_axis), r, 0)
     shift = jnp.where(shifts, normal[2:], 0)
 
     # Each inverse has the opposite w or angle, and the last transformation is undone first. A stretch is the

@@ -14,7 +14,7 @@ def run(lab: Lab) -> Report:
     """GDM-F trained twice, with u in pixel space and in the frequency domain."""
     calls = CALLS[lab.scale]
     models = {
-        "pixels": lab.model("bands"),
+        "pixels": lab.model("bands", "model.space=pixels"),
         "coefficients": lab.model("bands", "model.space=frequency", name="bands_frequency"),
     }
     found = {

@@ -17,7 +17,7 @@ def run(lab: Lab) -> Report:
     variants, steps = VARIANTS[lab.scale], STEPS[lab.scale]
     found, pages = [], []
     for variant in variants:
-        model = lab.model(variant)
+        model = lab.model(variant, f"process.k={1 if variant == 'vanilla' else 2}")
         found.append(lab.evaluate(model, solver="euler", steps=steps))
         x = model.sample(12, solver="euler", steps=steps)
         pages.append(figures.grid(x, columns=12, title=variant))

@@ -31,8 +31,10 @@ def run(lab: Lab) -> Report:
         f"bands of {sizes} frequencies, Heun, {options['steps']} steps; perception by {seen} features.\n\n"
         f"{found.text}\n## Reconstruction from the lowest components, the rest zero\n\n{kept.text}"
     )
-    pictures = found.pictures | kept.pictures | sheets(model, x, labels)
-    return Report(text, found.numbers | kept.numbers, pictures)
+    pages, uncertain = sheets(model, x, labels)
+    if uncertain:
+        text += f"\nDo not trust images {uncertain} of the sheets: Euler's steps could not be undone for them.\n"
+    return Report(text, found.numbers | kept.numbers, found.pictures | kept.pictures | pages)
 
 
 def reconstruction(model, x, judge, **options) -> Report:
@@ -54,16 +56,21 @@ def reconstruction(model, x, judge, **options) -> Report:
     return Report(text, numbers, {"reconstruction": charts.curve(counts, series, **axes)})
 
 
-def sheets(model, x, labels) -> dict:
-    """Figs. 3, 4b and 6-9 on real images, of different classes where there are classes."""
+def sheets(model, x, labels) -> tuple[dict, list[int]]:
+    """Figs. 3, 4b and 6-9 on real images, of different classes where there are classes; and the numbers of those whose
+    latent does not decode to them.
+    """
     firsts = np.unique(labels, return_index=True)[1] if labels is not None else np.arange(len(x))
-    images = x[np.resize(firsts, 6)]
-    source, few = editing.from_images(model, images), editing.from_images(model, images[:2])
+    source = editing.from_images(model, x[np.resize(firsts, 6)])
+
+    def first(count):
+        return source._replace(x=source.x[:count], z=source.z[:count])
+
     made = {
-        "fig3_interpolate": editing.interpolate(model, few),
+        "fig3_interpolate": editing.interpolate(model, first(2)),
         "fig4_keep": editing.keep(model, source),
-        "fig6_8_traverse": editing.traverse(model, editing.from_images(model, images[:1]), range(6)),
+        "fig6_8_traverse": editing.traverse(model, first(1), range(6)),
         "fig7_swap": editing.swap(model, source, source, [0]),
-        "fig9_resample": editing.resample(model, few),
+        "fig9_resample": editing.resample(model, first(2)),
     }
-    return {name: edit.page for name, edit in made.items()}
+    return {name: edit.page for name, edit in made.items()}, source.uncertain

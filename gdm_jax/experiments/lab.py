@@ -20,7 +20,7 @@ import numpy as np
 import scipy.stats
 
 from gdm_jax import config as configs
-from gdm_jax import evaluation, figures, training
+from gdm_jax import evaluation, figures, files, training
 from gdm_jax.analysis import Report, table
 from gdm_jax.model import Model, load
 from gdm_jax.training import checkpoint
@@ -63,6 +63,7 @@ SCALES = {
     "smoke": Scale("mnist.py:{}", "mnist.py:bands", SMOKE, "pixels", 96, 2),
 }
 SMOKE_BANDS = ("process.bands=(4, 12, 32)",)
+DEFAULTS = {"runs": "runs", "configs": "configs"}  # of --runs and --configs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +92,9 @@ class Lab:
     def __post_init__(self):
         if self.scale not in SCALES:
             raise ValueError(f"--scale: must be one of {', '.join(SCALES)}, got {self.scale!r}")
-        if not pathlib.Path(self.configs).is_dir():
+        if self.workdir and self.overrides:
+            raise ValueError(f"--workdir: its config is fixed; {self.overrides[0]} has no place")
+        if not self.workdir and not pathlib.Path(self.configs).is_dir():
             raise ValueError(f"--configs: there is no folder {str(self.configs)!r}; run it in a clone, or name one")
 
     @property
@@ -120,12 +123,13 @@ class Lab:
         if variant == "bands" and self.workdir:
             return load(self.workdir)
         workdir, config = self.folder / (name or variant), self.config(variant, *changes)
+        _judge(self, config.data)  # what it lacks is better missed before the training than after
         if not _finished(workdir, config):
-            _judge(self, config.data)  # what it lacks is better missed before the training than after
             if self.progress:
                 print(f"training {workdir}")
             training.train(config, workdir, progress=self.progress)
-        return load(workdir, **dataclasses.asdict(config.sampling))
+        model = load(workdir, **dataclasses.asdict(config.sampling))
+        return dataclasses.replace(model, config=dataclasses.replace(model.config, data=config.data))
 
     def judge(self, model: Model) -> evaluation.Judge:
         """Of the model's data, by the scale's features."""
@@ -144,28 +148,29 @@ class Lab:
             **options,
         )
 
-    def about(self, model: Model) -> str:
-        """A sentence on what the distances of an experiment are of."""
-        judge, settings = self.judge(model), self.settings
-        data = model.config.data
+    def about(self, model: Model, *, count=None, sets=None) -> str:
+        """A sentence on what the distances of an experiment are of; counts as `evaluate`."""
+        judge, settings, data = self.judge(model), self.settings, model.config.data
+        count, sets = count or settings.count, sets or settings.sets
         text = (
-            f"{data.name} at {'x'.join(map(str, data.shape))}; Frechet distance in {judge.name.split()[0]} features of "
-            f"{settings.count:,} samples from {judge.real.count:,} images"
+            f"{data.path or data.name} at {'x'.join(map(str, data.shape))}; Frechet distance in "
+            f"{judge.name.split()[0]} features of {count:,} samples from {judge.real.count:,} images"
         )
-        text += f", mean and standard deviation over {settings.sets} sets of seeds" if settings.sets > 1 else ""
-        floor = evaluation.floor(judge, settings.count)
-        return f"{text}. As many real images score {floor:.3g}. One training run a model."
+        text += f", mean and standard deviation over {sets} sets of seeds" if sets > 1 else ", one set of seeds"
+        return f"{text}; {evaluation.floor(judge, count):.3g} is perfect. One training run a model."
 
 
 def write(lab: Lab, name: str, report: Report) -> list[pathlib.Path]:
-    """The report as `report.md`, `report.json` and pictures in `folder/reports/NAME`; the paths."""
-    folder = lab.folder / "reports" / (f"{name}_{pathlib.Path(lab.workdir).name}" if lab.workdir else name)
+    """The report as `report.md`, `report.json` and pictures; the paths.
+
+    They are in `reports/NAME` of the scale's folder, or of the workdir where that is given.
+    """
+    folder = pathlib.Path(lab.workdir or lab.folder) / "reports" / name
     folder.mkdir(parents=True, exist_ok=True)
     words = ["gdm", "experiment", name, "--scale", lab.scale]
-    given = {"workdir": lab.workdir, "features": lab.features, "weights": lab.weights, "runs": lab.runs}
-    given["configs"] = lab.configs
+    given = {option: getattr(lab, option) for option in ("workdir", "features", "weights", "runs", "configs")}
     for option, value in given.items():
-        if value and str(value) != option:  # runs and configs are the defaults of --runs and --configs
+        if value and str(value) != DEFAULTS.get(option):
             words += [f"--{option}", str(value)]
     command = shlex.join([*words, *lab.overrides])
     pictures = "".join(f"\n![{picture}]({picture}.png)\n" for picture in report.pictures)
@@ -173,8 +178,8 @@ def write(lab: Lab, name: str, report: Report) -> list[pathlib.Path]:
     numbers = {"experiment": name, "scale": lab.scale, "command": command, **report.numbers}
     for picture, page in report.pictures.items():
         figures.save(page, folder / f"{picture}.png")
-    evaluation.write(folder / "report.json", numbers)
-    evaluation.write(folder / "report.md", text)
+    files.write(folder / "report.json", numbers)
+    files.write(folder / "report.md", text)
     return [folder / "report.md", folder / "report.json", *(folder / f"{p}.png" for p in report.pictures)]
 
 
@@ -197,13 +202,19 @@ def distances(found: Sequence[dict]) -> tuple[list, list]:
 
 
 def _finished(workdir: pathlib.Path, config: configs.Config) -> bool:
+    """Whether a workdir holds the config's model to its last step; refuses one of other data or another length."""
     if not (workdir / "checkpoints").is_dir():
         return False
     checkpoint.check_config(workdir, config)
+    begun, length = checkpoint.load_config(workdir), config.training.steps
+    if begun.training.steps != length:
+        steps = begun.training.steps
+        raise ValueError(f"training.steps: {str(workdir)!r} is of {steps}, not {length}; take other --runs")
+    path = begun.data.path
+    if path != config.data.path and pathlib.Path(path).expanduser().exists():  # else it was moved
+        raise ValueError(f"data.path: {str(workdir)!r} is of {path!r}, not {config.data.path!r}; take other --runs")
     steps = checkpoint.Checkpoints(workdir, create=False).steps()
-    if steps and steps[-1] > config.training.steps:
-        raise ValueError(f"training.steps: {str(workdir)!r} was trained for {steps[-1]}, not {config.training.steps}")
-    return bool(steps) and steps[-1] == config.training.steps
+    return bool(steps) and steps[-1] == length
 
 
 @functools.lru_cache

@@ -14,15 +14,13 @@ def run(lab: Lab) -> Report:
     groups, calls = GROUPS[lab.scale], CALLS[lab.scale]
     found, series, rows = {}, {}, []
     for k in groups:
-        if k <= 2:
-            model = lab.model("vanilla" if k == 1 else "right_to_left")
-        else:
-            model = lab.model("right_to_left", f"process.k={k}", name=f"right_to_left_{k}")
+        variant = "vanilla" if k == 1 else "right_to_left"
+        model = lab.model(variant, f"process.k={k}", name=variant if k <= 2 else f"{variant}_{k}")
         of_k = [lab.evaluate(model, solver="euler", steps=n, sets=1, neighbours=0) for n in calls]
         found[k] = dict(zip(calls, of_k))
         series[f"k = {k}"] = [one["frechet"]["mean"] for one in of_k]
         rows.append((k, *(of_sets(one["frechet"]) for one in of_k)))
-    text = f"# Fig. 11: number of groups, right to left\n\n{lab.about(model)} Here one set. Euler.\n\n"
+    text = f"# Fig. 11: number of groups, right to left\n\n{lab.about(model, sets=1)} Euler.\n\n"
     text += table(("k", *(f"{n} calls" for n in calls)), rows)
     axes = {"x_label": "network calls", "y_label": "Frechet distance", "log": "xy"}
     return Report(text, {"found": found}, {"distances": charts.curve(calls, series, **axes)})

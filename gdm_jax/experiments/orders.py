@@ -37,8 +37,8 @@ def run(lab: Lab) -> Report:
     paired = np.subtract(again[worst]["frechet"]["sets"], again[best]["frechet"]["sets"])
     mean, half = interval(paired)
     text = (
-        f"# Fig. 5: {len(orders)} orders of {model.process.k} blocks\n\n{lab.about(model)} Here {count:,} samples from "
-        f"the same noise for every order, Euler, {steps} steps.\n\nOver the orders: best {first.min():.3f}, median "
+        f"# Fig. 5: {len(orders)} orders of {model.process.k} blocks\n\n{lab.about(model, count=count, sets=1)} The "
+        f"noise is the same for every order. Euler, {steps} steps.\n\nOver the orders: best {first.min():.3f}, median "
         f"{np.median(first):.3f}, worst {first.max():.3f}. Best and worst again, on {sets} sets of seeds that did not "
         "choose them, with 95% confidence intervals (Student's t over sets):\n\n"
     )
