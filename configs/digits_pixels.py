@@ -2,8 +2,8 @@
 
     gdm train --config configs/digits_pixels.py --workdir runs/digits_pixels
 
-Nine minutes on two CPU cores. Frechet distance in pixels of 1,797 samples, Euler 64 steps: 0.18; halves of the data
-stand 0.25 apart.
+Nine minutes on two CPU cores. Frechet distance in pixels of 1,797 samples, Euler 64 steps: 0.18; new draws of the
+data's own law would score 0.13.
 """
 
 from gdm_jax.config import inherit

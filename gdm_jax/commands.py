@@ -203,7 +203,7 @@ def evaluate(arguments) -> None:
             spread = "" if found[name]["std"] is None else f" ± {found[name]['std']:.2g}"
             print(f"{name:<10} {found[name]['mean']:.4g}{spread}")
     if "floor" in found:
-        print(f"floor      {found['floor']:.4g}  (what a perfect model would score)")
+        print(f"floor      {found['floor']:.4g}  (what new draws of the data's own law would score)")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / ("images.json" if arguments.images else "evaluation.json")
     files.write(path, found)

@@ -154,7 +154,7 @@ def evaluate(
       What is also written in the folder's part for these samples: "frechet" (and "precision", "recall", and
       "confident", the share of samples that a classifier is 90% sure of, and "as_told", the share of those told a
       class in which it sees that one), each with "mean", "std" over the sets and
-      "sets", the value of each; "floor", what a perfect model would score; "calls" of the network an image; and
+      "sets", the value of each; "floor"; "calls" of the network an image; and
       everything these depend on.
 
     Raises:
@@ -206,7 +206,7 @@ def compare_images(images, judge: Judge, *, neighbours: int = 3) -> dict:
 
 @functools.lru_cache
 def floor(judge: Judge, count: int) -> float:
-    """What `count` samples of a perfect model would score.
+    """What `count` new draws of the data's own law would score.
 
     That is the bias of a finite sample, to leading order proportional to 1/n + 1/m for sets of n and m; measured
     between two random parts of the real members and carried over to `count` samples and all of the real data.

@@ -257,7 +257,7 @@ def test_real_data_stand_near_themselves_and_noise_far_away(settings, digits, tm
     assert near["precision"]["mean"] > 0.9 and noise["precision"]["mean"] == 0 and noise["recall"]["mean"] == 0
 
 
-def test_floor_is_what_a_perfect_model_scores():
+def test_floor_is_what_new_draws_of_the_law_score():
     """Against new draws of the law itself, more and fewer than the members that the floor is measured with."""
     rng, real = np.random.default_rng(0), 6_000
     judge = Judge("", metrics.pixels, metrics.statistics(rng.normal(size=(real, D))), {}, rng.normal(size=(1_000, D)))

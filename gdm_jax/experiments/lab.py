@@ -157,7 +157,7 @@ class Lab:
             f"{judge.name.split()[0]} features of {count:,} samples from {judge.real.count:,} images"
         )
         text += f", mean and standard deviation over {sets} sets of seeds" if sets > 1 else ", one set of seeds"
-        return f"{text}; {evaluation.floor(judge, count):.3g} is perfect. One training run a model."
+        return f"{text}; as many new draws of the data's own law would score {evaluation.floor(judge, count):.3g}. One training run a model."
 
 
 def write(lab: Lab, name: str, report: Report) -> list[pathlib.Path]:
