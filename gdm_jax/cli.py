@@ -67,8 +67,7 @@ examples:
 EVALUATE = """The Frechet distance between samples and data, precision and recall, by the protocol of FID10K: one seed
 an image, bytes, float64. What was computed is kept: the same command goes on after an interruption. Images that
 ImageNet knows nothing of are better judged by a classifier fitted to the data, or by their pixels. Several
-labels are told to the seeds in turn. The floor is what as many new
-draws of the data's own law would score.
+labels are told to the seeds in turn. The floor is what as many new draws of the data's own law would score.
 
 examples:
   gdm evaluate --workdir runs/digits --features pixels --count 1797

@@ -157,7 +157,8 @@ class Lab:
             f"{judge.name.split()[0]} features of {count:,} samples from {judge.real.count:,} images"
         )
         text += f", mean and standard deviation over {sets} sets of seeds" if sets > 1 else ", one set of seeds"
-        return f"{text}; as many new draws of the data's own law would score {evaluation.floor(judge, count):.3g}. One training run a model."
+        floor = evaluation.floor(judge, count)
+        return f"{text}; as many new draws of the data's own law would score {floor:.3g}. One training run a model."
 
 
 def write(lab: Lab, name: str, report: Report) -> list[pathlib.Path]:
