@@ -126,23 +126,42 @@ def main(argv=None) -> int:
         with warnings.catch_warnings():
             warnings.filterwarnings("once", category=UserWarning, module="gdm_jax")
             _warn_in_one_line(arguments.name)
+            if getattr(arguments, "coordinator", None):
+                from gdm_jax.training import hosts
+
+                hosts.join(arguments.coordinator, arguments.processes, arguments.process)
             arguments.command(arguments)
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         if os.environ.get("GDM_TRACEBACK"):
             raise
-        print(f"gdm {arguments.name}: error: {_one_line(error)}", file=sys.stderr)
-        return 2
+        code = getattr(error, "exit_status", 2)
+        return _end(arguments, code, f"{'error: ' if code == 2 else ''}{_one_line(error)}")
     except KeyboardInterrupt:
-        print(f"gdm {arguments.name}: interrupted; what was saved stays", file=sys.stderr)
-        return 130
+        return _end(arguments, 130, "interrupted; what was saved stays")
     return 0
+
+
+def _end(arguments, code: int, message: str) -> int:
+    """Say why the command ends, and which process says so where there are several."""
+    several = getattr(arguments, "coordinator", None)
+    process = ""
+    if several:
+        import jax
+
+        process = f"process {jax.process_index()}: " if jax.distributed.is_initialized() else ""
+    print(f"gdm {arguments.name}: {process}{message}", file=sys.stderr)
+    if several and code != 143:
+        from gdm_jax.training import hosts
+
+        hosts.leave(code)
+    return code
 
 
 def _parse(argv):
     parser = argparse.ArgumentParser(prog="gdm", description="Groupwise diffusion models in JAX.", allow_abbrev=False)
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    def add(run, text, examples, *, config=False, workdir=False, solver=False, label=False, source=False):
+    def add(run, text, examples, *, config=False, workdir=False, solver=False, label=False, source=False, hosts=False):
         command = subparsers.add_parser(
             run.__name__,
             help=text,
@@ -165,6 +184,10 @@ def _parse(argv):
             command.add_argument("--workdir", required=required, metavar="DIR", help=text)
         if solver:
             _solver(command, run is commands.encode)
+        if hosts:
+            command.add_argument("--coordinator", metavar="WHERE", help="of several processes: auto, or HOST:PORT with")
+            command.add_argument("--processes", type=int, metavar="N", help="how many there are, and")
+            command.add_argument("--process", type=int, metavar="I", help="which of them this is")
         if label:
             command.add_argument("--label", type=int, nargs="+", metavar="CLASS", help="one for all, or one for each")
             command.add_argument("--guidance", type=float, metavar="W", help="how far to follow the label (1)")
@@ -177,7 +200,7 @@ def _parse(argv):
         return command
 
     of_run = {"workdir": True, "solver": True}
-    add(commands.train, "Train a model, or continue a run.", TRAIN, config=True, workdir=True)
+    add(commands.train, "Train a model, or continue a run.", TRAIN, config=True, workdir=True, hosts=True)
     command = add(commands.sample, "Generate new data from a trained model.", SAMPLE, **of_run, label=True)
     command.add_argument("--count", type=int, metavar="N", help="how many (16)")
     command.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help="one a sample, instead of --count")
@@ -217,7 +240,7 @@ def _parse(argv):
     command.add_argument("--sets", type=int, default=24, metavar="N", help="of samples that share components (24)")
     command.add_argument("--members", type=int, default=16, metavar="N", help="samples a set (16)")
     text = "How far samples are from data: Frechet distance, precision and recall."
-    command = add(commands.evaluate, text, EVALUATE, **of_run, label=True)
+    command = add(commands.evaluate, text, EVALUATE, **of_run, label=True, hosts=True)
     features = ("inception", "classifier", "pixels")
     command.add_argument("--features", choices=features, default="inception", help="that see the images (inception)")
     command.add_argument("--weights", metavar="FILE", help="of inception; downloaded by torch-fidelity by default")

@@ -170,6 +170,7 @@ def analyse(arguments) -> None:
 
 def evaluate(arguments) -> None:
     from gdm_jax import evaluation, files
+    from gdm_jax.training import hosts
 
     folder = _output(arguments, "evaluations")
     judges = pathlib.Path(arguments.judges or pathlib.Path(arguments.workdir).resolve().parent / "judges")
@@ -183,19 +184,22 @@ def evaluate(arguments) -> None:
         images, _ = _images([arguments.images], None, "", model)
     else:
         evaluation.check(model, **of_samples, **{name: options[name] for name in options if name != "progress"})
-    judge = evaluation.judge(
-        model.config.data,
-        arguments.features,
-        judges,
-        split=arguments.split,
-        weights=arguments.weights,
-        reference=arguments.reference,
-        progress=True,
-    )
+    with hosts.first_before_the_others("judge made"):
+        judge = evaluation.judge(
+            model.config.data,
+            arguments.features,
+            judges,
+            split=arguments.split,
+            weights=arguments.weights,
+            reference=arguments.reference,
+            progress=hosts.first(),
+        )
     if arguments.images:
         found = {"images": str(arguments.images), **evaluation.compare_images(images, judge)}
     else:
         found = evaluation.evaluate(model, judge, folder, **of_samples, **options)
+    if not hosts.first():
+        return
     real = "statistics" if judge.real.count is None else f"{judge.real.count:,}"
     print(f"{found['count']:,} images against {real} by {judge.name}")
     for name in ("frechet", "precision", "recall", "confident", "as_told"):

@@ -26,6 +26,7 @@ from tqdm import tqdm
 from gdm_jax import build, data, figures, files, metrics, ode
 from gdm_jax.metrics import Statistics
 from gdm_jax.model import Model
+from gdm_jax.training import hosts
 
 CHUNK = 500  # images a file of features
 PICTURED = 64
@@ -169,20 +170,28 @@ def evaluate(
     depends = _depends(model, judge, **options)
     part = pathlib.Path(folder) / digest(depends)
     (part / "features").mkdir(parents=True, exist_ok=True)
+    seeds = [range(s * count, (s + 1) * count) for s in range(first_set, first_set + sets)]
+    chunks = [chunk for of_set in seeds for chunk in _chunks(of_set)]
+    mine = chunks[jax.process_index() :: jax.process_count()]
+    shown = progress and hosts.first()
+    with tqdm(total=sum(map(len, mine)), unit=" images", desc="evaluate", disable=not shown) as bar:
+        for chunk in mine:
+            _see(model, judge, part, chunk, batch=batch, **options)
+            bar.update(len(chunk))
+    hosts.wait("samples seen")
     values: dict[str, list] = {}
-    with tqdm(total=sets * count, unit=" images", desc="evaluate", disable=not progress) as bar:
-        for s in range(first_set, first_set + sets):
-            seeds = range(s * count, (s + 1) * count)
-            seen = _features(model, judge, part, seeds, bar, batch=batch, **options)
-            for name, value in _compare(seen, judge, neighbours, _told(options.get("label"), seeds)).items():
-                values.setdefault(name, []).append(value)
+    for of_set in seeds:
+        seen = np.concatenate([np.load(_file(part, chunk), allow_pickle=False) for chunk in _chunks(of_set)])
+        for name, value in _compare(seen, judge, neighbours, _told(options.get("label"), of_set)).items():
+            values.setdefault(name, []).append(value)
     found = {name: summary(of_sets) for name, of_sets in values.items()}
     found |= {"calls": calls(model, **_of_solver(options)), "neighbours": neighbours}
     found |= {"count": count, "first_seed": first_set * count}
     if judge.members is not None:
         found["floor"] = floor(judge, count)
     found |= {"depends_on": depends, "reference": {**judge.about, "n": judge.real.count}}
-    files.write(part / f"{count}x{sets}from{first_set}-{digest([neighbours, judge.about])}.json", found)
+    if hosts.first():
+        files.write(part / f"{count}x{sets}from{first_set}-{digest([neighbours, judge.about])}.json", found)
     return found
 
 
@@ -290,23 +299,26 @@ def _told(label, seeds) -> np.ndarray | None:
     return None if label is None else labels[np.asarray(seeds) % len(labels)]
 
 
-def _features(model, judge, part, seeds, bar, *, batch, label=None, **options) -> np.ndarray:
-    """Features `[len(seeds), d]` of samples, a file each chunk; what is there is not made again."""
-    found = []
-    for start in range(seeds.start, seeds.stop, CHUNK):
-        chunk = np.arange(start, min(start + CHUNK, seeds.stop))
-        file = part / "features" / f"{chunk[0]}-{chunk[-1]}.npy"
-        if not file.is_file():
-            x = model.sample(seeds=chunk, batch=batch, label=_told(label, chunk), **options)
-            if not np.isfinite(x).all():
-                raise ValueError(f"evaluate: samples of seeds {chunk[0]} to {chunk[-1]} are not finite; more steps?")
-            x = _bytes(x)
-            if start == 0:
-                figures.save(figures.grid(np.asarray(data.to_model_range(x[:PICTURED]))), part / "samples.png")
-            _save(file, judge.features(np.asarray(data.to_model_range(x))))
-        found.append(np.load(file, allow_pickle=False))
-        bar.update(len(chunk))
-    return np.concatenate(found)
+def _chunks(seeds: range) -> list[range]:
+    return [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
+
+
+def _file(part: pathlib.Path, chunk: range) -> pathlib.Path:
+    return part / "features" / f"{chunk[0]}-{chunk[-1]}.npy"
+
+
+def _see(model, judge, part, chunk, *, batch, label=None, **options) -> None:
+    """Write the features `[len(chunk), d]` of samples from these seeds, unless they are there."""
+    file = _file(part, chunk)
+    if file.is_file():
+        return
+    x = model.sample(seeds=chunk, batch=batch, label=_told(label, chunk), **options)
+    if not np.isfinite(x).all():
+        raise ValueError(f"evaluate: samples of seeds {chunk[0]} to {chunk[-1]} are not finite; more steps?")
+    x = np.asarray(data.to_model_range(_bytes(x)))
+    if chunk[0] == 0:
+        figures.save(figures.grid(x[:PICTURED]), part / "samples.png")
+    _save(file, judge.features(x))
 
 
 def _compare(seen: np.ndarray, judge: Judge, neighbours: int, told=None) -> dict[str, float]:

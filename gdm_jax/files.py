@@ -1,11 +1,13 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all, and folders that one process owns."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
+import socket
 from collections.abc import Iterator
 
 
@@ -36,3 +38,22 @@ def write(path: str | os.PathLike, values: dict | str) -> None:
     """Text, or values as JSON."""
     with whole(path, "w") as out:
         out.write(values if isinstance(values, str) else json.dumps(values, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def owned(folder: str | os.PathLike) -> Iterator[None]:
+    """While the block runs no other process can own the folder. What a dead process owned is free.
+
+    Raises:
+      ValueError: if a living process owns it.
+    """
+    with open(pathlib.Path(folder) / "lock", "a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise ValueError(f"--workdir: {str(folder)!r} is in use by another run, {lock.read().strip()}") from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} of {socket.gethostname()}\n")
+        lock.flush()
+        yield

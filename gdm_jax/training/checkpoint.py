@@ -12,11 +12,11 @@ import sys
 
 import jax
 import orbax.checkpoint as ocp
-from jax.experimental import multihost_utils
 from orbax.checkpoint.checkpoint_managers import preservation_policy as preservation
 
 from gdm_jax import config as configs
 from gdm_jax import files
+from gdm_jax.training import hosts, parallel
 from gdm_jax.training.state import TrainState
 
 
@@ -65,7 +65,7 @@ class Checkpoints:
           state: of the run.
           position: JSON-able state of the data stream.
         """
-        step = int(state.step)
+        step, state = int(state.step), parallel.shared(state)
         run = {"step": state.step, "params": state.params, "opt_state": state.opt_state}
         saved = self._manager.save(
             step,
@@ -119,13 +119,12 @@ class Checkpoints:
         if not steps:
             return
         aside = self.directory.with_name("unreadable")
-        if jax.process_index() == 0:
+        if hosts.first():
             aside.mkdir(exist_ok=True)
             for step in steps:
                 names = (aside / f"{step}{suffix}" for suffix in ["", *(f"-{n}" for n in range(1, 1000))])
                 (self.directory / str(step)).rename(next(name for name in names if not name.exists()))
-        if jax.process_count() > 1:
-            multihost_utils.sync_global_devices("unreadable checkpoints set aside")
+        hosts.wait("unreadable checkpoints set aside")
         self._manager.reload()
 
     def _newest(self, items: dict, steps=None) -> dict | None:
@@ -147,7 +146,8 @@ class Checkpoints:
                 continue
             if failures:
                 print(f"checkpoint: passed over unreadable {'; '.join(failures)}; using step {step}", file=sys.stderr)
-            return {**{name: restored[name] for name in items}, "step": step, "passed_over": passed_over}
+            found = {name: restored[name] if item is None else _here(restored[name]) for name, item in items.items()}
+            return {**found, "step": step, "passed_over": passed_over}
         if failures:
             raise OSError(f"checkpoint: none of {self.directory} can be read: {'; '.join(failures)}")
         return None
@@ -188,7 +188,7 @@ def check_config(workdir, config: configs.Config) -> None:
 
 
 def save_config(workdir, config: configs.Config) -> None:
-    """Write config.json, all of it or nothing."""
+    """Write config.json."""
     path = pathlib.Path(workdir) / "config.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.whole(path, "w") as out:
@@ -217,9 +217,15 @@ _UNREADABLE = (OSError, KeyError, TypeError, ValueError, RuntimeError)
 
 
 def _abstract(tree):
-    """Shapes and types, each on this host's first device whatever devices it was saved from."""
-    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here), tree)
+    """Shapes and types, whatever devices they were saved from: on the first device, or on all devices of many hosts."""
+    first = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    where = first if jax.process_count() == 1 else parallel.of_all_hosts()
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where), tree)
+
+
+def _here(tree):
+    """Restored arrays as this host's own, on its first device."""
+    return tree if jax.process_count() == 1 else jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
 
 def _shapes(tree) -> dict[str, tuple[int, ...]]:

@@ -41,6 +41,16 @@ class Log:
         self._board.close()
 
 
+class Silent:
+    """The log of a process that does not speak for the others."""
+
+    def write(self, step: int, **values: float) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 def read(workdir) -> list[dict]:
     """The whole rows of metrics.jsonl; a last line that was cut off is left out."""
     path = pathlib.Path(workdir) / "metrics.jsonl"

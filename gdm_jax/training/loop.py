@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import pathlib
 import time
@@ -10,9 +11,9 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from gdm_jax import build, data, figures, ode
+from gdm_jax import build, data, figures, files, ode
 from gdm_jax import config as configs
-from gdm_jax.training import checkpoint, log, parallel
+from gdm_jax.training import checkpoint, hosts, log, parallel, preemption
 from gdm_jax.training import state as states
 from gdm_jax.training.step import make_step
 
@@ -35,16 +36,27 @@ def train(config: configs.Config, workdir, *, progress: bool = True) -> states.T
       The final state.
 
     Raises:
-      ValueError: bad config, data, or a workdir of another config; before anything is compiled or written.
+      ValueError: bad config, data, or a workdir of another config or in use by another run; before anything is
+        compiled or written.
       NonFiniteLoss: naming the first step whose loss or gradient is not finite; nothing of it is saved.
+      Preempted: on SIGTERM, once the step is saved.
     """
     workdir, training = pathlib.Path(workdir), config.training
     parallel.check_batch(training.batch, training.accumulate)
     process = build.process(config)
     checkpoint.check_config(workdir, config)
-    source = data.open_source(config.data)
-    checkpoint.save_config(workdir, config)
+    with hosts.first_before_the_others("data prepared"):
+        source = data.open_source(config.data)
+    with contextlib.ExitStack() as held:
+        if hosts.first():
+            workdir.mkdir(parents=True, exist_ok=True)
+            held.enter_context(files.owned(workdir))
+            checkpoint.save_config(workdir, config)
+        return _run(config, workdir, process, source, held.enter_context(preemption.watch()), progress)
 
+
+def _run(config: configs.Config, workdir: pathlib.Path, process, source, told, progress: bool) -> states.TrainState:
+    training = config.training
     net = build.network(config, process)
     state = states.create(config, net, process.k)
     batches = data.stream(
@@ -61,7 +73,7 @@ def train(config: configs.Config, workdir, *, progress: bool = True) -> states.T
         state, position = restored
         batches.set_state(position)
     first, state = int(state.step), parallel.place(state)
-    writer = log.Log(workdir, first)
+    writer = log.Log(workdir, first) if hosts.first() else log.Silent()
     step_fn = parallel.over_devices(make_step(config, net, process, build.family(config, process.k)))
     picture = functools.partial(_picture, config, net, process)
 
@@ -71,7 +83,7 @@ def train(config: configs.Config, workdir, *, progress: bool = True) -> states.T
         unit=" images",
         unit_scale=True,
         desc="train",
-        disable=not progress,
+        disable=not progress or not hosts.first(),
         smoothing=0.05,
     )
     pending, since = [], time.monotonic()
@@ -81,9 +93,9 @@ def train(config: configs.Config, workdir, *, progress: bool = True) -> states.T
             state, metrics = step_fn(state, {name: batch[name] for name in ("x", "label", "position")})
             pending.append(metrics)
             bar.update(training.batch)
-            last = step == training.steps
-            saves = last or step % training.save_every == 0
-            samples = last or step % training.sample_every == 0
+            last, ends = step == training.steps, told(step)
+            saves = last or ends or step % training.save_every == 0
+            samples = last or (not ends and step % training.sample_every == 0)
             if saves or samples or step % training.log_every == 0:
                 values = _collect(pending, step)
                 rate = len(pending) * training.batch / (time.monotonic() - since)
@@ -91,13 +103,17 @@ def train(config: configs.Config, workdir, *, progress: bool = True) -> states.T
                 bar.set_postfix(step=step, loss=f"{values['loss']:.4f}", refresh=False)
                 if saves:
                     saved.save(state, batches.get_state())
-                if samples:
+                if samples and hosts.first():
                     writer.picture(step, picture(state.ema))
                 pending, since = [], time.monotonic()
+            if ends:
+                break
     finally:
         bar.close()
         writer.close()
         saved.close()
+    if int(state.step) < training.steps:
+        raise preemption.Preempted(f"told to end, saved at step {int(state.step):,}; the same command goes on")
     return state
 
 

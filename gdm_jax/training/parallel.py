@@ -47,6 +47,24 @@ def place(state):
     return jax.device_put(state, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec()))
 
 
+def shared(state):
+    """The state, of which every host holds the whole, as arrays of all devices of all hosts: how it is saved."""
+    if jax.process_count() == 1:
+        return state
+    everywhere = of_all_hosts()
+
+    def join(leaf):
+        pieces = [piece.data for piece in leaf.addressable_shards]
+        return jax.make_array_from_single_device_arrays(leaf.shape, everywhere, pieces)
+
+    return jax.tree.map(join, state)
+
+
+def of_all_hosts() -> jax.sharding.Sharding:
+    """Every device of every host holds the whole."""
+    return jax.sharding.NamedSharding(jax.sharding.Mesh(jax.devices(), (AXIS,)), jax.sharding.PartitionSpec())
+
+
 def over_examples(function: Callable) -> Callable:
     """(shared, batch) -> outputs, the batch split over this host's devices; its length must divide evenly.
 

@@ -1,0 +1,79 @@
+"""Several processes that are one run: how they find each other, and what only the first of them does.
+
+Every process runs the same command on its own devices. Process p of P reads its share of every batch, gradients are
+averaged over all devices, and all of them write the checkpoint; numbers and pictures come from process 0 alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+import jax
+from jax.experimental import multihost_utils
+
+LOST_AFTER = 60  # seconds without a sign of life after which a process counts as dead
+
+
+def join(coordinator: str, processes: int | None = None, process: int | None = None) -> None:
+    """Become one process of several; call it before anything else of JAX.
+
+    Args:
+      coordinator: "auto" where TPU metadata, SLURM, Open MPI or Kubernetes tell who the others are; otherwise
+        HOST:PORT of process 0, and
+      processes, process: how many there are, and which of them this is.
+
+    Raises:
+      ValueError: if these do not fit together, or "auto" finds nothing.
+      RuntimeError: if the others do not come.
+    """
+    if coordinator == "auto":
+        if processes is not None or process is not None:
+            raise ValueError("--coordinator auto: finds out --processes and --process by itself; leave them out")
+        try:
+            jax.distributed.initialize(heartbeat_timeout_seconds=LOST_AFTER)
+        except ValueError as error:
+            raise ValueError(
+                "--coordinator auto: found no TPU, SLURM, Open MPI or Kubernetes; pass HOST:PORT, --processes and "
+                f"--process ({error})"
+            ) from error
+        return
+    host, _, port = coordinator.rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError(f"--coordinator: must be auto or HOST:PORT, got {coordinator!r}")
+    if processes is None or process is None or not 0 <= process < processes:
+        raise ValueError(f"--process: must be one of 0 ... --processes - 1, got {process} of {processes}")
+    jax.distributed.initialize(coordinator, processes, process, heartbeat_timeout_seconds=LOST_AFTER)
+
+
+def first() -> bool:
+    """Whether this is the process that speaks for all."""
+    return jax.process_index() == 0
+
+
+def wait(what: str) -> None:
+    """Until all processes have come here."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(what)
+
+
+@contextlib.contextmanager
+def first_before_the_others(what: str) -> Iterator[None]:
+    """The block is run by process 0, then by the others: they find what it wrote, or write it to disks of their own."""
+    if not first():
+        wait(what)
+    yield
+    if first():
+        wait(what)
+
+
+def leave(code: int) -> None:
+    """End this process at once if it is one of several: waiting for the others, at a door they never reach, would hang
+    them all. They are ended by the loss of this one.
+    """
+    if jax.distributed.is_initialized() and jax.process_count() > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Several processes on this machine as if each were a host of a pod, e.g. to see that a config trains on many:
+#
+#     bash launch/local_pod.sh 2 gdm train --config configs/digits.py --workdir runs/digits
+#
+# The command is run N times, told --coordinator, --processes and --process. DEVICES (2) is how many CPU devices each
+# has. The first process that fails ends the others, and its exit status is that of the script.
+set -euo pipefail
+usage() { sed -n '2,7s/^# \{0,1\}//p' "$0"; exit "$1"; }
+[ "${1:-}" = --help ] && usage 0
+[[ ${1:-} =~ ^[1-9][0-9]*$ && $# -ge 2 ]] || { echo "local_pod: needs a number of processes and a command" >&2; usage 2 >&2; }
+
+count=$1
+shift
+port=${PORT:-$((20000 + RANDOM % 20000))}
+export XLA_FLAGS="--xla_force_host_platform_device_count=${DEVICES:-2} ${XLA_FLAGS:-}" JAX_PLATFORMS=cpu
+pids=()
+trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT INT TERM
+for ((i = 0; i < count; i++)); do
+    "$@" --coordinator "127.0.0.1:$port" --processes "$count" --process "$i" &
+    pids+=($!)
+done
+for ((i = 0; i < count; i++)); do
+    wait -n || exit $?
+done
