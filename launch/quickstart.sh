@@ -3,6 +3,7 @@
 # model does to runs/digits/figures/. Run again, it continues where it stopped. Arguments go to the training command,
 # e.g. `bash launch/quickstart.sh --config.training.steps=500` for a quick look.
 set -euo pipefail
+# shellcheck source=launch/environment.sh
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh" demo
 
 config=configs/digits.py

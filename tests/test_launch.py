@@ -1,0 +1,108 @@
+"""What launch/ holds: shell that shellcheck passes, commands that the program accepts, and no process left behind."""
+
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from gdm_jax import cli
+
+ROOT = pathlib.Path(__file__).parents[1]
+LAUNCH = ROOT / "launch"
+SCRIPTS = sorted([*LAUNCH.glob("*.sh"), LAUNCH / "slurm.sbatch"])
+
+
+def bash(*words, **environment):
+    environment = {**os.environ, **environment}
+    return subprocess.run(["bash", *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_shell_is_sound(script):
+    shellcheck = shutil.which("shellcheck", path=f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}")
+    if not shellcheck:
+        pytest.skip("shellcheck is missing; pip install gdm-jax[test]")
+    found = subprocess.run([shellcheck, "-x", script], cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout
+
+
+def accepted(words):
+    """The arguments of a `gdm` command, parsed; its config must exist."""
+    assert words[0] == "gdm"
+    _, arguments = cli._parse(words[1:])
+    assert all(word.startswith("--config.") for word in arguments.rest)
+    assert (ROOT / arguments.config.split(":")[0]).is_file()
+    return arguments
+
+
+@pytest.mark.parametrize("file", [*SCRIPTS, LAUNCH / "README.md"], ids=lambda file: file.name)
+def test_commands_in_comments_are_accepted(file):
+    text = re.sub(r"\\\n\s*", "", file.read_text())
+    for line in re.findall(r"^(?:# )? {4}.*\b(gdm (?:train|evaluate) .*)$", text, re.MULTILINE):
+        accepted(shlex.split(line))
+
+
+def test_tpu_pod_only_prints_when_asked(tmp_path):
+    """With a gcloud that would fail; the command that runs on every host is one that the program accepts."""
+    (tmp_path / "gcloud").write_text("#!/bin/sh\nexit 9\n")
+    (tmp_path / "gcloud").chmod(0o755)
+    where = {"ZONE": "us-west4-a", "TYPE": "v5litepod-16", "BUCKET": "b", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = shlex.split("gdm train --config configs/cifar10.py:bottom_to_top --workdir ~/bucket/cifar10")
+    printed = {}
+    for action in ("create", "install", "run", "log", "stop", "delete"):
+        words = [action, "gdm", *(command if action == "run" else [])]
+        found = bash("launch/tpu_pod.sh", *words, "--dry-run", **where)
+        assert found.returncode == 0, found.stderr
+        printed[action] = [shlex.split(line[2:]) for line in found.stdout.splitlines()]
+        for words in printed[action]:
+            assert words[0] == "git" or words[0] == "gcloud" and "--zone=us-west4-a" in words
+        assert bash("launch/tpu_pod.sh", *words, **where).returncode == 9
+    assert {"--accelerator-type=v5litepod-16", "--version=v2-alpha-tpuv5-lite"} <= set(printed["create"][0])
+    (ran,) = (word for word in printed["run"][0] if word.startswith("--command="))
+    arguments = accepted(shlex.split(re.search(r"gdm train .* --coordinator auto", ran)[0]))
+    assert arguments.coordinator == "auto" and arguments.workdir == "~/bucket/cifar10"
+
+
+@pytest.mark.parametrize("words", [["create"], ["crate", "gdm"], ["run", "gdm", "rm", "-rf"], []])
+def test_tpu_pod_asked_for_something_else(words):
+    found = bash("launch/tpu_pod.sh", *words, ZONE="us-west4-a")
+    assert found.returncode == 2 and found.stderr.splitlines()[-1].startswith("tpu_pod: ")
+
+
+def test_jobset():
+    """As many pods as the command says, the coordinator one of them, and its port open."""
+    jobs = yaml.safe_load((LAUNCH / "jobset.yaml").read_text())
+    (job,) = jobs["spec"]["replicatedJobs"]
+    spec = job["template"]["spec"]
+    (container,) = spec["template"]["spec"]["containers"]
+    (command,) = container["args"]
+    arguments = accepted(shlex.split(command.replace("$JOB_COMPLETION_INDEX", "3"))[1:])
+    host, port = arguments.coordinator.split(":")
+    name = jobs["metadata"]["name"]
+    assert host == f"{name}-{job['name']}-0-0.{name}" and int(port) == container["ports"][0]["containerPort"]
+    assert arguments.processes == spec["completions"] == spec["parallelism"] and arguments.process == 3
+
+
+def test_docker_copies_what_there_is():
+    text = (LAUNCH / "Dockerfile").read_text()
+    for line in re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE):
+        assert all((ROOT / file).exists() for file in line.split())
+
+
+def test_a_process_that_fails_ends_the_others():
+    began = time.monotonic()
+    found = bash("launch/local_pod.sh", "3", "bash", "-c", '[ "$5" = 1 ] && exit 7; exec sleep 55')
+    assert found.returncode == 7 and time.monotonic() - began < 50
+
+
+def test_local_pod_needs_a_number_and_a_command():
+    for words in ([], ["gdm"], ["0", "gdm"], ["2"]):
+        found = bash("launch/local_pod.sh", *words)
+        assert found.returncode == 2 and "needs a number of processes and a command" in found.stderr
