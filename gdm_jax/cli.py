@@ -119,7 +119,7 @@ def main(argv=None) -> int:
     import jax
     from absl import logging
 
-    logging.set_verbosity(logging.ERROR)  # Orbax narrates every save
+    logging.set_verbosity(logging.FATAL)  # Orbax narrates every save, and prints what it also raises
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(pathlib.Path("~/.cache/gdm_jax").expanduser()))
     jax.config.update("jax_compilation_cache_dir", cache)
     try:

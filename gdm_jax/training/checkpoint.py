@@ -7,6 +7,7 @@ hold arrays and JSON: reading them runs no code.
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import sys
 
@@ -59,22 +60,26 @@ class Checkpoints:
         return sorted(self._manager.all_steps())
 
     def save(self, state: TrainState, position: dict) -> None:
-        """Save in the background; a failure of the previous save is raised here.
+        """Save in the background.
 
         Args:
           state: of the run.
           position: JSON-able state of the data stream.
+
+        Raises:
+          OSError: if this save or the one before failed, as on a full disk; older checkpoints are intact.
         """
         step, state = int(state.step), parallel.shared(state)
         run = {"step": state.step, "params": state.params, "opt_state": state.opt_state}
-        saved = self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                ema=ocp.args.StandardSave(state.ema),
-                run=ocp.args.StandardSave(run),
-                data=ocp.args.JsonSave(position),
-            ),
-        )
+        with self._failing():
+            saved = self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    ema=ocp.args.StandardSave(state.ema),
+                    run=ocp.args.StandardSave(run),
+                    data=ocp.args.JsonSave(position),
+                ),
+            )
         if not saved:
             raise OSError(f"checkpoint: step {step} was not saved in {self.directory}, which holds {self.steps()}")
 
@@ -109,10 +114,24 @@ class Checkpoints:
         return found["ema"], found["step"]
 
     def close(self) -> None:
-        """Wait for the background save; raises what it raised."""
-        self._manager.wait_until_finished()
-        self._manager.check_for_errors()
-        self._manager.close()
+        """Wait for the background save. Raises OSError if it failed."""
+        with self._failing():
+            self._manager.wait_until_finished()
+            self._manager.check_for_errors()
+            self._manager.close()
+
+    @contextlib.contextmanager
+    def _failing(self):
+        """What Orbax raises for a save that failed, as an OSError that says what to do."""
+        try:
+            yield
+        except _UNREADABLE as error:
+            reason = str(error).splitlines()[0]
+            reason = reason if len(reason) < 200 else f"{reason[:80]} ... {reason[-120:]}"
+            raise OSError(
+                f"checkpoint: a save in {self.directory} failed ({reason}); older ones are intact: make room, and the "
+                "same command goes on"
+            ) from error
 
     def _set_aside(self, steps: list[int]) -> None:
         """Orbax would skip every save up to a newest step that cannot be read, and count it among those to keep."""

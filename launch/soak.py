@@ -1,0 +1,113 @@
+"""Kill a training run at random moments, go on each time, and compare its end with that of a run left alone.
+
+    python launch/soak.py --rounds 30
+
+Trains a small network on the bundled digits, saving every 20 steps, so that many of the kills (SIGKILL) fall into a
+save. Parameters, their average, the optimizer, the position of the data and the next batch must agree bit for bit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import jax
+import numpy as np
+
+from gdm_jax import build, data
+from gdm_jax.training import checkpoint, log, state
+
+ROOT = pathlib.Path(__file__).parents[1]
+STEPS_A_ROUND = 200
+SMALL = {
+    "model.name": "mlp",
+    "model.channels": 64,
+    "model.alpha_channels": False,
+    "training.warmup_images": 1_000,
+    "training.log_every": 10,
+    "training.save_every": 20,
+    "training.sample_every": 1_000_000,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=30, help="kills (30)")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
+    parser.add_argument("--data", default="", metavar="DIR", help="of prepared data sets, as config.data.dir")
+    arguments = parser.parse_args()
+    fields = {**SMALL, "training.steps": STEPS_A_ROUND * arguments.rounds, "data.dir": arguments.data}
+    words = ["--config", str(ROOT / "configs" / "digits.py"), *(f"--config.{k}={v}" for k, v in fields.items())]
+    moments = random.Random(arguments.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        alone, killed = pathlib.Path(folder, "alone"), pathlib.Path(folder, "killed")
+        train(words, alone).wait()
+        in_saves = 0
+        for n in range(1, arguments.rounds + 1):
+            late, patience = n % 2, 4 * moments.random()
+            cut_short = round_of(words, killed, late, patience)
+            if cut_short is None:
+                print(f"round {n}: the run came to its end before it was killed", file=sys.stderr)
+                return 1
+            in_saves += cut_short
+            rows = log.read(killed)
+            print(f"{n:3} of {arguments.rounds}: killed at step {rows[-1]['step'] if rows else 0}", flush=True)
+        train(words, killed).wait()
+        differing = compare(alone, killed)
+    print(f"{arguments.rounds} kills, {in_saves} of them in a save: ", end="")
+    print(f"differ in {', '.join(differing)}" if differing else "bit for bit the run left alone")
+    return int(bool(differing))
+
+
+def train(words: list[str], workdir: pathlib.Path) -> subprocess.Popen:
+    command = [sys.executable, "-m", "gdm_jax.cli", "train", *words, "--workdir", str(workdir)]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def round_of(words: list[str], workdir: pathlib.Path, late: bool, patience: float) -> bool | None:
+    """Train and kill after `patience` seconds, counted from the first step if `late`; whether in a save."""
+    before, run = len(log.read(workdir)), train(words, workdir)
+    while late and len(log.read(workdir)) == before and run.poll() is None:
+        time.sleep(0.01)
+    time.sleep(patience)
+    run.send_signal(signal.SIGKILL)
+    if run.wait() != -signal.SIGKILL:
+        return None
+    return any(workdir.glob("checkpoints/*tmp*"))
+
+
+def compare(a: pathlib.Path, b: pathlib.Path) -> list[str]:
+    """The parts in which the ends of two runs differ."""
+    ends = [end(workdir) for workdir in (a, b)]
+    return [name for name in ends[0] if ends[0][name] != ends[1][name]]
+
+
+def end(workdir: pathlib.Path) -> dict[str, str]:
+    """Hashes of what a run ended with."""
+    settings = checkpoint.load_config(workdir)
+    process = build.process(settings)
+    template = state.create(settings, build.network(settings, process), process.k)
+    found, position = checkpoint.Checkpoints(workdir, create=False).restore(template)
+    batches = data.stream(data.open_source(settings.data), seed=settings.seed, batch=settings.training.batch)
+    batches.set_state(position)
+    rows = [[row["step"], row["loss"], row["grad_norm"]] for row in log.read(workdir)]
+    parts = {"step": found.step, "parameters": found.params, "average": found.ema, "optimizer": found.opt_state}
+    return {name: digest(part) for name, part in {**parts, "next batch": next(batches), "metrics": rows}.items()}
+
+
+def digest(tree) -> str:
+    seen = hashlib.sha256()
+    for leaf in jax.tree.leaves(tree):
+        seen.update(np.ascontiguousarray(leaf).tobytes())
+    return seen.hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
