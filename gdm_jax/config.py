@@ -27,7 +27,7 @@ import typing
 
 import ml_collections
 
-from gdm_jax import build, interpolant, ode
+from gdm_jax import build, groups, interpolant, ode
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,7 +190,7 @@ def from_json(text: str) -> Config:
     """The inverse of `to_json`. Raises ValueError as `from_dict`, or if the text is not JSON."""
     try:
         values = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"config: not JSON ({error})") from None
     return from_dict(values)
 
@@ -204,6 +204,9 @@ def differences(a: Config, b: Config) -> list[str]:
     flat_a, flat_b = (dict(_flatten(dataclasses.asdict(c))) for c in (a, b))
     return [name for name in flat_a if flat_a[name] != flat_b[name]]
 
+
+# Beyond these a config asks for matrices or tables that fit no machine.
+LONGEST_AXIS, MOST_GROUPS, MOST_ORDERS = 2048, 4096, 10_000
 
 _PARTITIONS = (
     "single bottom_to_top right_to_left blockwise cascade cascade_inverse per_element frequency_bands from_index"
@@ -240,6 +243,9 @@ def check(config: Config) -> None:
     _rule("model.channels", model.channels, model.channels >= 4 and model.channels % 4 == 0, "a multiple of 4")
     _rule("data.shape", data.shape, len(data.shape) in (1, 3), "(dim,) or (height, width, channel)")
     _rule("data.shape", data.shape, min(data.shape) >= 1, "of sizes of at least 1")
+    _rule("data.shape", data.shape, math.prod(data.shape) <= groups.LARGEST, f"of at most {groups.LARGEST:,} values")
+    small = process.basis == "identity" or max(data.shape[:2]) <= LONGEST_AXIS
+    _rule("data.shape", data.shape, small, f"of axes of at most {LONGEST_AXIS:,} for process.basis {process.basis!r}")
     _rule("data.flip", data.flip, len(data.shape) == 3 or not data.flip, "False for vectors")
     _rule("model.name", model.name, len(data.shape) == 3 or model.name == "mlp", "mlp where data.shape is (dim,)")
     if model.name == "unet":
@@ -265,7 +271,10 @@ def check(config: Config) -> None:
         fits = three and 0 < entry[2] < math.inf
         _rule("data.mixture", data.mixture, fits, "(name, path, weight) each, weights positive")
     _rule("sampling.guidance", config.sampling.guidance, 0 <= config.sampling.guidance < math.inf, "at least 0")
+    orders = config.schedule.random_orders
+    _rule("schedule.random_orders", orders, 0 <= orders <= MOST_ORDERS, f"from 0 to {MOST_ORDERS:,}")
     built = build.process(config)
+    _rule("process.groups", f"{built.k:,} groups", built.k <= MOST_GROUPS, f"of at most {MOST_GROUPS:,} groups")
     fits = built.groups.shape in (data.shape, data.shape[:2])
     _rule("process.index", f"shape {built.groups.shape}", fits, f"of data.shape {data.shape}, channels optional")
     if model.alpha_channels and built.basis.matrices:
@@ -319,7 +328,10 @@ def _typed(name: str, value, hint):
             raise ValueError(f"{name}: must hold {len(inner)} values, got {tuple(value)}")
         return tuple(_typed(name, item, inner[0]) for item in value)
     if kind is float and type(value) is int:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError(f"{name}: must be a number of float's range, got a larger one") from None
     if type(value) is not kind:
         raise ValueError(f"{name}: must be of type {kind.__name__}, got {value!r}")
     return value

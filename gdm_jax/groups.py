@@ -11,10 +11,13 @@ Named constructors number the groups in the order of generation: group 0 is gene
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import jax
 import numpy as np
+
+LARGEST = 2**24  # elements of a datum; more fits no network
 
 
 @jax.tree_util.register_dataclass
@@ -70,6 +73,8 @@ def from_index(index) -> Groups:
     if index.min() < 0:
         raise ValueError(f"groups: index must not be negative, got {index.min()}; number the groups from 0")
     k = int(index.max()) + 1
+    if k > index.size:
+        raise ValueError(f"groups: {index.size} elements make no {k} groups; number the groups without a gap")
     missing = sorted(set(range(k)) - set(np.unique(index).tolist()))
     if missing:
         raise ValueError(f"groups: no element belongs to group {missing[0]} of {k}; number the groups without a gap")
@@ -89,7 +94,10 @@ def from_sets(shape: Sequence[int], sets: Sequence[Sequence[int]]) -> Groups:
     size = int(np.prod(shape))
     index = np.full(size, -1, np.int32)
     for j, members in enumerate(sets):
-        members = np.asarray(members, np.int64)
+        try:
+            members = np.asarray(members, np.int64)
+        except OverflowError:
+            raise ValueError(f"groups: set {j} names elements beyond any datum, {members}") from None
         outside = members[(members < 0) | (members >= size)]
         if outside.size:
             raise ValueError(f"groups: set {j} names element {outside[0]}, but a datum of shape {shape} has {size}")
@@ -181,6 +189,8 @@ def _shape(shape, axes: int | None = None) -> tuple[int, ...]:
     shape = tuple(int(n) for n in np.atleast_1d(shape))
     if any(n < 1 for n in shape) or not 1 <= len(shape) <= 3:
         raise ValueError(f"groups: shape must be (dim,), (height, width) or (height, width, channel), got {shape}")
+    if math.prod(shape) > LARGEST:
+        raise ValueError(f"groups: a datum has at most {LARGEST:,} elements, got shape {shape}")
     if axes is not None and len(shape) != axes:
         raise ValueError(f"groups: this partition is of an image's (height, width), got shape {shape}")
     return shape

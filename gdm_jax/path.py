@@ -15,6 +15,8 @@ import numpy as np
 
 from gdm_jax.schedule import Schedule, check_groups
 
+MOST_STEPS = 10**6
+
 
 class Path(NamedTuple):
     """Straight pieces in the order in which they are walked.
@@ -90,6 +92,8 @@ def _share(steps, k: int, pieces: Path) -> np.ndarray:
     count = len(pieces.t_start)
     if not np.issubdtype(np.asarray(steps).dtype, np.integer):
         raise ValueError(f"ode: steps must be whole numbers, a total or one a group, got {steps!r}")
+    if np.max(steps, initial=0) > MOST_STEPS:
+        raise ValueError(f"ode: steps must be at most {MOST_STEPS:,}, got {steps!r}")
     if np.ndim(steps) == 0:
         if steps < count:
             raise ValueError(f"ode: steps must be at least one per segment, {count} here, got {steps}")

@@ -18,6 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+SHORTEST = 1e-6  # interval of a group; float32 times cannot tell much shorter ones apart
+
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -137,8 +139,9 @@ def from_intervals(t_start: Sequence[float], t_end: Sequence[float]) -> Schedule
     if start.shape != end.shape or start.ndim != 1 or not start.size:
         raise ValueError(f"schedule: t_start and t_end must be [k] alike, got {start.shape} and {end.shape}")
     for j, (a, b) in enumerate(zip(start, end)):
-        if not 0 <= a < b <= 1:
-            raise ValueError(f"schedule: interval {j} must satisfy 0 <= t_start < t_end <= 1, got [{a:g}, {b:g}]")
+        if not (0 <= a < b <= 1 and b - a >= SHORTEST):
+            rule = f"0 <= t_start < t_end <= 1 and be at least {SHORTEST:g} long"
+            raise ValueError(f"schedule: interval {j} must satisfy {rule}, got [{a:g}, {b:g}]")
     return Schedule(jnp.asarray(start), jnp.asarray(end))
 
 

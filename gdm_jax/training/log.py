@@ -52,12 +52,14 @@ class Silent:
 
 
 def read(workdir) -> list[dict]:
-    """The whole rows of metrics.jsonl; a last line that was cut off is left out."""
+    """The whole rows of metrics.jsonl; lines that were cut off or are no rows are left out."""
     path = pathlib.Path(workdir) / "metrics.jsonl"
     rows = []
-    for line in path.read_text().splitlines() if path.exists() else ():
+    for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
             continue
+        if isinstance(row, dict) and isinstance(row.get("step"), int):
+            rows.append(row)
     return rows
