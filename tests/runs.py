@@ -1,5 +1,6 @@
-"""What tests of runs compare: states, losses, files."""
+"""What tests of runs compare, states, losses and files, and a config as a file."""
 
+import dataclasses
 import functools
 
 import jax
@@ -22,3 +23,14 @@ def listing(folder):
     return sorted((str(f.relative_to(folder)), f.stat().st_mtime_ns) for f in folder.rglob("*"))
 
 
+
+
+def config_file(config, path):
+    """A checked config as a file for --config."""
+    sections = dataclasses.asdict(config)
+    fields = [("seed", sections.pop("seed"))]
+    fields += [(f"{name}.{field}", value) for name, of in sections.items() for field, value in of.items()]
+    lines = [f"    config.{name} = {value!r}" for name, value in fields]
+    body = "\n".join(["def get_config():", "    config = default()", *lines, "    return config"])
+    path.write_text(f"from gdm_jax.config import default\n\n\n{body}\n")
+    return path

@@ -1,6 +1,5 @@
 """Two and four processes of two devices each, on this machine over gloo, against one process of eight devices."""
 
-import dataclasses
 import json
 import os
 import pathlib
@@ -15,7 +14,7 @@ import pytest
 import gdm_jax as gdm
 from gdm_jax import cli, training
 from gdm_jax.training import checkpoint, hosts, log
-from tests.runs import same
+from tests.runs import config_file, same
 
 POD = pathlib.Path(__file__).parents[1] / "launch" / "local_pod.sh"
 COLUMNS = ("step", "loss", "grad_norm")
@@ -35,15 +34,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def file(tiny, tmp_path_factory):
-    """`tiny` as a config file."""
-    sections = dataclasses.asdict(tiny())
-    seed = sections.pop("seed")
-    fields = [(f"{name}.{field}", value) for name, of in sections.items() for field, value in of.items()]
-    lines = [f"    config.{name} = {value!r}" for name, value in [("seed", seed), *fields]]
-    body = "\n".join(["def get_config():", "    config = default()", *lines, "    return config"])
-    path = tmp_path_factory.mktemp("config") / "tiny.py"
-    path.write_text(f"from gdm_jax.config import default\n\n\n{body}\n")
-    return path
+    return config_file(tiny(), tmp_path_factory.mktemp("config") / "tiny.py")
 
 
 @pytest.fixture(scope="module")
