@@ -32,18 +32,18 @@ def run(lab: Lab) -> Report:
     rows = []
     for i in shown:
         mean, half = interval(again[i]["frechet"]["sets"])
-        rows.append((" ".join(map(str, orders[i])), f"{first[i]:.3f}", f"{mean:.3f} ± {half:.3f}"))
+        rows.append((" ".join(map(str, orders[i])), f"{first[i]:.4g}", f"{mean:.4g} ± {half:.2g}"))
     best, worst = shown[0], shown[-1]
     paired = np.subtract(again[worst]["frechet"]["sets"], again[best]["frechet"]["sets"])
     mean, half = interval(paired)
     text = (
         f"# Fig. 5: {len(orders)} orders of {model.process.k} blocks\n\n{lab.about(model, count=count, sets=1)} The "
-        f"noise is the same for every order. Euler, {steps} steps.\n\nOver the orders: best {first.min():.3f}, median "
-        f"{np.median(first):.3f}, worst {first.max():.3f}. Best and worst again, on {sets} sets of seeds that did not "
+        f"noise is the same for every order. Euler, {steps} steps.\n\nOver the orders: best {first.min():.4g}, median "
+        f"{np.median(first):.4g}, worst {first.max():.4g}. Best and worst again, on {sets} sets of seeds that did not "
         "choose them, with 95% confidence intervals (Student's t over sets):\n\n"
     )
     text += table(("order of generation", "first set", "held-out sets"), rows)
-    text += f"\nWorst less best, paired by noise: {mean:.3f} ± {half:.3f}.\n"
+    text += f"\nWorst less best, paired by noise: {mean:.3g} ± {half:.2g}.\n"
     names = [" ".join(map(str, orders[i])) for i in rank]
     pages = [strip(model, orders[i], steps, f"{word}: {orders[i]}") for word, i in (("best", best), ("worst", worst))]
     numbers = {
