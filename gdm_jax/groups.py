@@ -73,11 +73,10 @@ def from_index(index) -> Groups:
     if index.min() < 0:
         raise ValueError(f"groups: index must not be negative, got {index.min()}; number the groups from 0")
     k = int(index.max()) + 1
-    if k > index.size:
-        raise ValueError(f"groups: {index.size} elements make no {k} groups; number the groups without a gap")
-    missing = sorted(set(range(k)) - set(np.unique(index).tolist()))
-    if missing:
-        raise ValueError(f"groups: no element belongs to group {missing[0]} of {k}; number the groups without a gap")
+    used = np.unique(index)
+    gaps = np.flatnonzero(used != np.arange(len(used)))
+    if len(gaps):
+        raise ValueError(f"groups: no element belongs to group {gaps[0]} of {k}; number the groups without a gap")
     return Groups(index.astype(np.int32), k)
 
 

@@ -286,7 +286,7 @@ def test_files_that_are_no_config(tmp_path, path, message):
         ("schedule.order", ((0,), (0, 1)), "schedule.order: expected a permutation of 1 groups, 0..0, got (0, 1)"),
         ("schedule.order", ((0,), 0), "schedule.order: expected a permutation of 1 groups, 0..0, got 0"),
         ("schedule.order", (0.0,), "schedule.order: expected a permutation of 1 groups, 0..0, got (0.0,)"),
-        ("schedule.random_orders", -1, "schedule.order: set one of order, random_order and random_orders"),
+        ("schedule.random_orders", -1, "schedule.random_orders: must be from 0 to 10,000, got -1"),
         ("schedule.random_orders", 2.0, "schedule.random_orders: must be of type int, got 2.0"),
         ("sampling.order", (1,), "sampling.order: expected a permutation of 1 groups, 0..0, got (1,)"),
         ("sampling.order", ((0,),), "sampling.order: must be of type int, got (0,)"),
