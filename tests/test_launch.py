@@ -61,8 +61,8 @@ def test_tpu_pod_only_prints_when_asked(tmp_path):
         found = bash("launch/tpu_pod.sh", *words, "--dry-run", **where)
         assert found.returncode == 0, found.stderr
         printed[action] = [shlex.split(line[2:]) for line in found.stdout.splitlines()]
-        for words in printed[action]:
-            assert words[0] == "git" or words[0] == "gcloud" and "--zone=us-west4-a" in words
+        for line in printed[action]:
+            assert line[0] == "git" or line[0] == "gcloud" and "--zone=us-west4-a" in line
         assert bash("launch/tpu_pod.sh", *words, **where).returncode == 9
     assert {"--accelerator-type=v5litepod-16", "--version=v2-alpha-tpuv5-lite"} <= set(printed["create"][0])
     (ran,) = (word for word in printed["run"][0] if word.startswith("--command="))
