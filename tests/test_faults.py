@@ -61,16 +61,16 @@ def test_killed_within_a_save(run, tiny, half, monkeypatch):
 # Told to end
 
 
-def tell(step, patch, owner=log.Log, name="write"):
+def tell(step, patch):
     """SIGTERM to this process when `step` has been logged."""
-    write = getattr(owner, name)
+    write = log.Log.write
 
     def told(self, at, **values):
         write(self, at, **values)
         if at == step:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    patch.setattr(owner, name, told)
+    patch.setattr(log.Log, "write", told)
 
 
 def test_told_to_end(run, tiny, half, monkeypatch):

@@ -51,8 +51,9 @@ def test_commands_in_comments_are_accepted(file):
 
 def test_tpu_pod_only_prints_when_asked(tmp_path):
     """With a gcloud that would fail; the command that runs on every host is one that the program accepts."""
-    (tmp_path / "gcloud").write_text("#!/bin/sh\nexit 9\n")
-    (tmp_path / "gcloud").chmod(0o755)
+    for program, status in (("gcloud", 9), ("git", 0)):
+        (tmp_path / program).write_text(f"#!/bin/sh\nexit {status}\n")
+        (tmp_path / program).chmod(0o755)
     where = {"ZONE": "us-west4-a", "TYPE": "v5litepod-16", "BUCKET": "b", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     command = shlex.split("gdm train --config configs/cifar10.py:bottom_to_top --workdir ~/bucket/cifar10")
     printed = {}
