@@ -154,7 +154,7 @@ def _end(arguments, code: int, message: str) -> int:
 
         process = f"process {jax.process_index()}: " if jax.distributed.is_initialized() else ""
     print(f"gdm {arguments.name}: {process}{message}", file=sys.stderr)
-    if several and code != 143:
+    if several and code in (2, 130):  # those told to end have all saved and leave together
         from gdm_jax.training import hosts
 
         hosts.leave(code)
