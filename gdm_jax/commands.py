@@ -1,12 +1,13 @@
-"""What each command of `gdm_jax.cli` does: read files, call the library, write files. It holds no mathematics."""
+"""What each command of `gdm_jax.cli` does: call the library, write files. It holds no mathematics."""
 
 from __future__ import annotations
 
 import pathlib
 import sys
-import zipfile
 
 import numpy as np
+
+from gdm_jax import inputs
 
 OF_SAMPLES = ("count", "sets", "solver", "steps", "rtol", "atol", "order", "overlap", "boundaries", "label", "guidance")
 
@@ -27,7 +28,7 @@ def prepare(arguments) -> None:
 def sample(arguments) -> None:
     from gdm_jax import figures, gallery
 
-    model, options = _load(arguments)
+    model, options = inputs.load(arguments)
     if arguments.film:
         options["frames"] = gallery.frames(model)
         x, times, states = model.sample(arguments.count, seeds=arguments.seeds, **options)
@@ -42,8 +43,8 @@ def sample(arguments) -> None:
 
 
 def encode(arguments) -> None:
-    model, options = _load(arguments)
-    x, _ = _data(arguments, model)
+    model, options = inputs.load(arguments)
+    x, _ = inputs.examples(arguments, model)
     if arguments.solver == "inverse_euler":
         shared = ("steps", "batch", "progress", "label", "guidance")
         found = model.invert(x, **{name: options[name] for name in shared if name in options})
@@ -56,22 +57,22 @@ def encode(arguments) -> None:
 
 
 def decode(arguments) -> None:
-    model, options = _load(arguments)
-    _write(arguments, "decoded", x=model.decode(_latents(arguments), **options))
+    model, options = inputs.load(arguments)
+    _write(arguments, "decoded", x=model.decode(inputs.latents(arguments), **options))
 
 
 def fill(arguments) -> None:
     from gdm_jax import conditional, editing
 
-    model, options = _load(arguments)
+    model, options = inputs.load(arguments)
     if bool(arguments.keep) == bool(arguments.mask):
         raise ValueError("pass either --keep GROUP ... or --mask FILE")
-    keep = arguments.keep or conditional.groups_of_mask(model.process, _mask(arguments.mask, model))
+    keep = arguments.keep or conditional.groups_of_mask(model.process, inputs.mask(arguments.mask, model))
     model.given(keep)  # refuse before anything is solved
     if arguments.seeds and not arguments.images and arguments.data is None:
         x = model.sample(seeds=arguments.seeds, **options)
     else:
-        x, _ = _data(arguments, model)
+        x, _ = inputs.examples(arguments, model)
     if x.ndim != 4:
         if np.ndim(options.get("label")):
             options["label"] = np.repeat(options["label"], arguments.count)
@@ -86,7 +87,7 @@ def edit(arguments) -> None:
     from gdm_jax import editing, latent
     from gdm_jax.schedule import check_groups
 
-    model, options = _load(arguments)
+    model, options = inputs.load(arguments)
     if len(model.config.data.shape) != 3:
         raise ValueError("edit: draws images; for vectors use gdm_jax.latent")
     label = options.get("label")
@@ -109,7 +110,7 @@ def edit(arguments) -> None:
             raise ValueError(f"pass one of {', '.join(names)}")
         if seeds:
             return editing.from_seeds(model, seeds, **options)
-        found = editing.from_images(model, _images(images, count, arguments.split, model)[0], **options)
+        found = editing.from_images(model, inputs.images(images, count, arguments.split, model)[0], **options)
         _warn_uncertain(arguments, found.uncertain)
         return found
 
@@ -132,10 +133,10 @@ def edit(arguments) -> None:
 def likelihood(arguments) -> None:
     from gdm_jax import analysis
 
-    model, options = _load(arguments)
+    model, options = inputs.load(arguments)
     if "solver" not in options and "steps" not in options:
         options |= {"solver": "tsit5", "steps": 32}
-    x, _ = _data(arguments, model)
+    x, _ = inputs.examples(arguments, model)
     draws = arguments.draws if x.ndim == 4 else 0
     found = model.log_likelihood(x, probes=arguments.probes, draws=draws, **options)
     report = analysis.bits(model, x, found, dequantised=draws > 0)
@@ -149,14 +150,14 @@ def analyse(arguments) -> None:
     from gdm_jax import analysis, charts, metrics
 
     charts.check()  # before the long part
-    model, options = _load(arguments)
-    x, label = _data(arguments, model)
+    model, options = inputs.load(arguments)
+    x, label = inputs.examples(arguments, model)
     if x.ndim != 4:
         raise ValueError("analyse: looks at models of images")
     if arguments.features == "classifier" and label is None:
         raise ValueError("--features classifier: needs the labels of --data; or pass --features pixels")
     if arguments.features == "classifier":
-        train, names = _images(None, 10**9, "", model)
+        train, names = inputs.images(None, 10**9, "", model)
         features = metrics.fit_classifier(train, names).features
     elif arguments.features == "pixels":
         features = metrics.pixels
@@ -174,14 +175,14 @@ def evaluate(arguments) -> None:
 
     folder = _output(arguments, "evaluations")
     judges = pathlib.Path(arguments.judges or pathlib.Path(arguments.workdir).resolve().parent / "judges")
-    model, options = _load(arguments)
+    model, options = inputs.load(arguments)
     count = 10_000 if arguments.count is None else arguments.count
     of_samples = {"count": count, "sets": 1 if arguments.sets is None else arguments.sets}
     if arguments.images:
         given = [f"--{name}" for name in OF_SAMPLES if getattr(arguments, name) is not None]
         if given:
             raise ValueError(f"{given[0]}: is of samples; --images are judged as they are")
-        images, _ = _images([arguments.images], None, "", model)
+        images, _ = inputs.images([arguments.images], None, "", model)
     else:
         evaluation.check(model, **of_samples, **{name: options[name] for name in options if name != "progress"})
     with hosts.first_before_the_others("judge made"):
@@ -274,7 +275,7 @@ def figures(arguments) -> None:
     from gdm_jax import gallery
     from gdm_jax.model import load
 
-    model, options = _load(arguments)
+    model, options = inputs.load(arguments)
     folder = _output(arguments, "figures")
     if arguments.beside:
         other = load(arguments.beside)
@@ -284,88 +285,6 @@ def figures(arguments) -> None:
         lines = gallery.write(model, folder, **options)
     for line in lines:
         print(f"{folder}/{line}")
-
-
-def _load(arguments):
-    """The model and the solver options given on the command line."""
-    from gdm_jax import model
-
-    options = {"progress": True}
-    for name in ("solver", "rtol", "atol", "batch", "guidance"):
-        if getattr(arguments, name, None) is not None:
-            options[name] = getattr(arguments, name)
-    if getattr(arguments, "steps", None) is not None:
-        steps = arguments.steps
-        options["steps"] = (steps[0] or None) if len(steps) == 1 else tuple(steps)
-    if getattr(arguments, "label", None):
-        label = arguments.label
-        options["label"] = label if len(label) > 1 else label[0]
-    changes = {name: getattr(arguments, name, None) for name in ("order", "overlap", "boundaries")}
-    changes = {name: tuple(np.atleast_1d(value).tolist()) for name, value in changes.items() if value is not None}
-    return model.load(arguments.workdir, step=arguments.checkpoint, **changes), options
-
-
-def _data(arguments, model):
-    """The data of --images or --data, `[n, *shape]` in the model's range, and the labels of the latter or None."""
-    if (bool(arguments.images) + bool(getattr(arguments, "seeds", None)) + (arguments.data is not None)) != 1:
-        others = ", or --seeds SEED ..." if hasattr(arguments, "seeds") else ""
-        raise ValueError(f"pass either --images FILE_OR_FOLDER ... or --data COUNT{others}")
-    return _images(arguments.images, arguments.data, arguments.split, model)
-
-
-def _images(paths, count, split: str, model):
-    import dataclasses
-
-    from gdm_jax import data
-    from gdm_jax.data.images import UNREADABLE
-
-    if not paths:
-        if count < 1:
-            raise ValueError(f"--data: must be at least 1, got {count}")
-        settings = model.config.data
-        source = data.open_source(dataclasses.replace(settings, split=split) if split else settings)
-        return data.examples(source, range(min(count, len(source))))
-    if len(model.config.data.shape) != 3:
-        raise ValueError("--images: this model is not of images; pass --data COUNT")
-    files = [f for p in map(pathlib.Path, paths) for f in (data.find_images(p) if p.is_dir() else [p])]
-    chosen = []
-    for file in files:
-        try:
-            chosen.append(data.read_image(file, model.config.data.shape))
-        except UNREADABLE as error:
-            raise ValueError(f"--images: {str(file)!r} cannot be read ({error})") from error
-    return np.asarray(data.to_model_range(np.stack(chosen))), None
-
-
-def _mask(path, model) -> np.ndarray:
-    """A black and white picture of the model's size as bool `[height, width]`; white is known."""
-    from PIL import Image
-
-    from gdm_jax.data.images import UNREADABLE
-
-    if model.process.basis.matrices:
-        raise ValueError("--mask: is for groups of pixels; name the bands to keep with --keep")
-    try:
-        with Image.open(path) as opened:
-            mask = np.asarray(opened.convert("L")) > 127
-    except UNREADABLE as error:
-        raise ValueError(f"--mask: {str(path)!r} cannot be read ({error})") from error
-    return mask
-
-
-def _latents(arguments):
-    """The array 'z' of --latents."""
-    path = pathlib.Path(arguments.latents)
-    if not path.is_file():
-        raise ValueError(f"--latents: there is no file {str(path)!r}")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = dict(archive)
-    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"--latents: {str(path)!r} is not an .npz of plain arrays") from error
-    if "z" not in arrays:
-        raise ValueError(f"--latents: {str(path)!r} holds {', '.join(arrays)}; expected an array 'z'")
-    return arrays["z"]
 
 
 def _write(arguments, name: str, **arrays) -> None:

@@ -19,7 +19,7 @@ FLOORS = [
     {"training"},
     {"model"},
     {"gallery", "editing", "analysis", "evaluation"},
-    {"experiments"},
+    {"experiments", "inputs"},
     {"commands"},
     {"cli"},
 ]
