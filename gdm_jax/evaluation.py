@@ -118,7 +118,7 @@ def judge(
     key = digest([name, mark, members])
     statistics, kept = folder / f"reference-{key}.npz", folder / f"reference-{key}.npy"
     if not (statistics.is_file() and kept.is_file()):
-        seen = _in_chunks(function, lambda i: source[i]["x"], np.arange(len(source)), f"{features} of data", progress)
+        seen = _in_chunks(function, lambda some: source[some]["x"], len(source), f"{features} of data", progress)
         _save(kept, seen[data.spread(members, len(seen))])
         metrics.save_statistics(statistics, metrics.statistics(seen))
     real = metrics.load_statistics(statistics)
@@ -207,7 +207,7 @@ def check(model: Model, count: int, sets: int, neighbours: int = 3, **options) -
 
 def compare_images(images, judge: Judge, *, neighbours: int = 3) -> dict:
     """The same numbers of images `[n, h, w, c]`, uint8 or in [-1, 1], however they were made."""
-    seen = _in_chunks(judge.features, lambda i: _bytes(images[i]), np.arange(len(images)), "features", False)
+    seen = _in_chunks(judge.features, lambda some: _bytes(images[some]), len(images), "features", False)
     found = {name: summary([value]) for name, value in _compare(seen, judge, neighbours).items()}
     found |= {"count": len(images), "neighbours": neighbours, "features": judge.name}
     return found | {"reference": {**judge.about, "n": judge.real.count}, "versions": versions()}
@@ -275,10 +275,12 @@ def _depends(model: Model, judge: Judge, *, label=None, guidance=None, **options
 def _print_of(source) -> str:
     """A fingerprint of a data set: its length and its examples, of a large one as many as take 256 MiB."""
     seen = hashlib.sha256(str(len(source)).encode())
-    for i in data.spread(2**28 // int(np.prod(source.shape)), len(source)):
-        example = source[i]
-        seen.update(np.ascontiguousarray(example["x"]).tobytes())
-        seen.update(np.int32(example["label"]).tobytes())
+    numbers = data.spread(2**28 // int(np.prod(source.shape)), len(source))
+    for start in range(0, len(numbers), CHUNK):
+        some = source[numbers[start : start + CHUNK]]
+        for x, label in zip(some["x"], some["label"]):
+            seen.update(np.ascontiguousarray(x).tobytes())
+            seen.update(label.tobytes())
     return seen.hexdigest()[:12]
 
 
@@ -353,12 +355,11 @@ def _weights(weights) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:8]
 
 
-def _in_chunks(function, image, numbers, what: str, progress: bool) -> np.ndarray:
+def _in_chunks(function, images, count: int, what: str, progress: bool) -> np.ndarray:
     found = []
-    with tqdm(total=len(numbers), unit=" images", desc=what, disable=not progress) as bar:
-        for start in range(0, len(numbers), CHUNK):
-            some = numbers[start : start + CHUNK]
-            found.append(np.asarray(function(np.asarray(data.to_model_range(np.stack([image(i) for i in some]))))))
+    with tqdm(total=count, unit=" images", desc=what, disable=not progress) as bar:
+        for some in np.split(np.arange(count), range(CHUNK, count, CHUNK)):
+            found.append(np.asarray(function(np.asarray(data.to_model_range(images(some))))))
             bar.update(len(some))
     return np.concatenate(found)
 

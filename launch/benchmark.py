@@ -3,6 +3,7 @@
     python launch/benchmark.py                     DDPM++ of width 128 at 32x32, float32, batch 8
     python launch/benchmark.py --dtype bfloat16 --batch 256     the same on a GPU
     python launch/benchmark.py --channels 32                    a quick look
+    python launch/benchmark.py --rows loop                      only one part: network, sampling, loop or scaling
 
 Rates are XLA's own count of operations divided by time. Their share is of the rate of large matrix products in the same
 type, timed between the runs and by the same median, so that a busy machine slows both alike.
@@ -13,7 +14,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
+import itertools
+import os
+import pathlib
 import resource
+import subprocess
+import sys
+import tempfile
 import time
 
 import jax
@@ -23,8 +30,9 @@ import numpy as np
 import gdm_jax as gdm
 from gdm_jax import build, config
 from gdm_jax.models import UNet
-from gdm_jax.training import state, step
+from gdm_jax.training import checkpoint, log, parallel, state, step
 
+ROOT = pathlib.Path(__file__).parents[1]
 SIDE = 32
 PRODUCTS = 8
 
@@ -36,34 +44,45 @@ def main() -> None:
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"], help="of the computation")
     parser.add_argument("--repeats", type=int, default=5, help="times each figure is measured; the median counts (5)")
     parser.add_argument("--remat", action="store_true", help="recompute activations in the backward pass")
+    parts = {"network": network_rows, "sampling": sampling_rows, "loop": loop_rows, "scaling": scaling_rows}
+    parser.add_argument("--rows", choices=parts, nargs="+", default=list(parts), help="of the table (all)")
+    parser.add_argument("--one-of-scaling", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.one_of_scaling:
+        return print(rate_on_all_devices(arguments.repeats))
     device = jax.devices()[0]
     print(f"{device.device_kind}, JAX {jax.__version__}, {arguments.dtype}, batch {arguments.batch}\n")
     print(f"{'what':<58}{'value':>14}{'share':>9}")
-    network_rows(arguments)
-    sampling_rows(arguments.repeats)
+    for name in arguments.rows:
+        parts[name](arguments)
     row("peak memory of the process", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")
     if device.memory_stats():
         row("peak memory of the device", f"{device.memory_stats()['peak_bytes_in_use'] / 2**30:.1f} GiB")
 
 
-def network_rows(arguments) -> None:
-    """The training step and the forward pass of DDPM++, and what the basis adds."""
+def experiment(batch: int, **model):
+    """The config, process and network of four bands at 32x32, and a batch."""
     c = config.Config()
     c = dataclasses.replace(
         c,
         data=dataclasses.replace(c.data, shape=(SIDE, SIDE, 3)),
         process=dataclasses.replace(c.process, groups="frequency_bands", basis="dct", bands=(30, 100, 500)),
-        model=dataclasses.replace(c.model, channels=arguments.channels, dtype=arguments.dtype, remat=arguments.remat),
-        training=dataclasses.replace(c.training, batch=arguments.batch),
+        model=dataclasses.replace(c.model, **model),
+        training=dataclasses.replace(c.training, batch=batch),
     )
     process = build.process(c)
-    net = build.network(c, process)
+    numbers = jnp.arange(batch)
+    images = {"x": jnp.zeros((batch, SIDE, SIDE, 3), jnp.uint8), "label": numbers, "position": numbers}
+    return c, process, build.network(c, process), images
+
+
+def network_rows(arguments) -> None:
+    """The training step and the forward pass of DDPM++, and what the basis adds."""
+    of_model = {"channels": arguments.channels, "dtype": arguments.dtype, "remat": arguments.remat}
+    c, process, net, batch = experiment(arguments.batch, **of_model)
     current = state.create(c, net, process.k)
     params = jax.tree.map(jnp.copy, current.params)
     count = sum(leaf.size for leaf in jax.tree.leaves(params))
-    numbers = jnp.arange(arguments.batch)
-    batch = {"x": jnp.zeros((arguments.batch, SIDE, SIDE, 3), jnp.uint8), "label": numbers, "position": numbers}
     x, alpha = jnp.ones((arguments.batch, SIDE, SIDE, 3)), jnp.ones((arguments.batch, process.k))
 
     began = time.perf_counter()
@@ -102,9 +121,9 @@ def network_rows(arguments) -> None:
     )
 
 
-def sampling_rows(repeats: int, steps: int = 58) -> None:
+def sampling_rows(arguments, steps: int = 58) -> None:
     """generate against a loop over as many bare jitted network calls, and many groups against one."""
-    seconds = {k: sampling_row(k, repeats, steps) for k in (1, 4, 29)}
+    seconds = {k: sampling_row(k, arguments.repeats, steps) for k in (1, 4, 29)}
     row("a network call in generate at k = 29 against k = 1", "", seconds[29] / seconds[1])
 
 
@@ -143,6 +162,103 @@ def sampling_row(k: int, repeats: int, steps: int) -> float:
             "  16 variations of one first half, against 16 samples", "", float(np.median(in_turn[:, 1] / in_turn[:, 0]))
         )
     return ratio
+
+
+def loop_rows(arguments) -> None:
+    """What a run spends beside its steps: on saving, on waiting for data, on starting; and its memory."""
+    save_rows(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        once = ["--config.training.steps=100000", "--config.training.log_every=1"]
+        cold, warm = (start_up(folder / name, folder / "cache", once) for name in ("cold", "warm"))
+        row("start of a run of digits.py to its first step, cold", f"{cold:.1f} s")
+        row("  again, programs compiled before", f"{warm:.1f} s", warm / cold)
+        many = ["--config.training.steps=2000", "--config.training.log_every=100", "--config.model.channels=16"]
+        memory = [memory for _, memory in watch(folder / "many", folder / "cache", many)]
+        rows = log.read(folder / "many")
+        waiting = np.median([r["waiting_for_data"] for r in rows[1:]])
+        row("waiting for data, of 2,000 steps of a narrow digits.py", "", waiting)
+        row("  memory of the process at step 200", f"{memory[1] / 2**20:,.0f} MiB")
+        row("  at step 2,000, beyond that", f"{(memory[-2] - memory[1]) / 2**20:+,.0f} MiB", memory[-2] / memory[1] - 1)
+
+
+def save_rows(arguments) -> None:
+    """A training step of DDPM++ in which a checkpoint is saved, against one in which none is."""
+    c, process, net, batch = experiment(arguments.batch, channels=arguments.channels, dtype=arguments.dtype)
+    current = parallel.place(state.create(c, net, process.k))
+    train = parallel.over_devices(step.make_step(c, net, process, build.family(c, process.k)))
+    with tempfile.TemporaryDirectory() as folder:
+        saved = checkpoint.Checkpoints(folder)
+        plain, saving = [], []
+        for n in range(3 * arguments.repeats):
+            began = time.perf_counter()
+            current, metrics = train(current, batch)
+            jax.block_until_ready(metrics)
+            if n % 3 == 2:
+                saved.save(current, {})
+            (saving if n % 3 == 2 else plain).append(time.perf_counter() - began)
+        saved.close()
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(current)) / 2**30
+    row("training step between saves", f"{np.median(plain[1:]) * 1e3:,.0f} ms")
+    row(f"  what a save of {size:.2f} GiB adds", "", np.median(saving) / np.median(plain[1:]) - 1)
+
+
+def start_up(workdir, cache, words) -> float:
+    """Seconds from the start of a run to its first row of numbers, at which it is killed."""
+    began = time.perf_counter()
+    for _ in watch(workdir, cache, words):
+        return time.perf_counter() - began
+    raise RuntimeError("the run ended before its first step")
+
+
+def watch(workdir, cache, words):
+    """Runs gdm train on the digits; yields (step, bytes of memory) at each row of its metrics."""
+    command = [sys.executable, "-m", "gdm_jax.cli", "train", "--config", str(ROOT / "configs" / "digits.py")]
+    run = subprocess.Popen(
+        [*command, "--workdir", str(workdir), *words],
+        env={**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for seen in itertools.count():
+            while len(rows := log.read(workdir)) <= seen:
+                if run.poll() is not None:
+                    return
+                time.sleep(0.02)
+            pages = int(pathlib.Path(f"/proc/{run.pid}/statm").read_text().split()[1])
+            yield rows[seen]["step"], pages * resource.getpagesize()
+    finally:
+        run.kill()
+        run.wait()
+
+
+def scaling_rows(arguments) -> None:
+    """Training on 1 to 8 devices of one CPU, 8 images each."""
+    rates = {}
+    for devices in (1, 2, 4, 8):
+        flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
+        command = [sys.executable, __file__, "--one-of-scaling", "--repeats", str(arguments.repeats)]
+        env = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+        rates[devices] = float(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout)
+        row(f"{devices} CPU device(s), 8 images each", f"{rates[devices]:,.0f} img/s", rates[devices] / rates[1])
+    print(
+        "  These devices are the same cores under several names: 100% would say that splitting a batch and summing its"
+    )
+    print("  gradients cost nothing here. It cannot say how fast other chips are, nor the network between them.")
+
+
+def rate_on_all_devices(repeats: int) -> float:
+    """Images a second of a small U-Net's training step."""
+    c, process, net, batch = experiment(8 * jax.device_count(), channels=32, multipliers=(1, 2), blocks=1, attention=())
+    current = parallel.place(state.create(c, net, process.k))
+    train = parallel.over_devices(step.make_step(c, net, process, build.family(c, process.k)))
+
+    def one_step():
+        nonlocal current
+        current, metrics = train(current, batch)
+        return metrics
+
+    return len(batch["x"]) / float(np.median(alternate(4 * repeats, one_step)))
 
 
 def matrix_products(dtype: str):

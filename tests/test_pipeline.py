@@ -17,10 +17,9 @@ class Numbered:
     def __len__(self):
         return self.n
 
-    def __getitem__(self, i):
-        x = np.full((2, 2, 1), i, np.uint8)
-        x[:, 1] += 1
-        return {"x": x, "label": np.int32(i)}
+    def __getitem__(self, numbers):
+        x = np.repeat(np.uint8(numbers)[:, None, None, None], 2, axis=1) + np.arange(2, dtype=np.uint8)[:, None]
+        return {"x": x, "label": np.int32(numbers)}
 
 
 def batches(count, **options):

@@ -51,9 +51,9 @@ class Mixture:
     def __len__(self) -> int:
         return self.size
 
-    def __getitem__(self, i: int) -> dict:
+    def __getitem__(self, numbers) -> dict:
         x, component = self._draws
-        return {"x": x[i], "label": component[i]}
+        return {"x": x[numbers], "label": component[numbers]}
 
     def log_density(self, x) -> np.ndarray:
         """log p(x): `[n, 2]` -> `[n]`, nats."""

@@ -2,7 +2,7 @@
 
 Its order depends on the seed alone: position n of the stream is the same example however many hosts or devices share
 it. Host p of P reads positions p, p + P, p + 2P, ...; every example carries its `position` within the global batch, by
-which its noise is drawn.
+which its noise is drawn. What Grain shuffles are numbers; the examples of a batch are read at once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def stream(
     """An endless, shuffled, checkpointable iterator of batches.
 
     Args:
-      source: `__len__` and `__getitem__` -> {"x", "label"}.
+      source: `len(source)` examples, `source[numbers]` -> {"x": `[n, *shape]`, "label": `[n]`}.
       seed: of the order and the flips.
       batch: examples in a global batch.
       flip: mirror each image left to right with probability one half.
@@ -43,20 +43,23 @@ def stream(
     if batch % process_count:
         raise ValueError(f"training.batch: {batch} does not divide evenly over {process_count} hosts")
 
-    def shuffled(source, seed):
-        return grain.MapDataset.source(source).seed(seed).shuffle().repeat()
+    def shuffled(numbers, seed):
+        return numbers.seed(seed).shuffle().repeat()
 
     if isinstance(source, Several):
-        parts = [shuffled(part, seed + n) for n, part in enumerate(source.parts)]
-        dataset = grain.MapDataset.mix(parts, list(source.weights)).seed(seed)
+        parts = [grain.MapDataset.range(end - len(part), end) for part, end in zip(source.parts, source.ends)]
+        parts = [shuffled(numbers, seed + n) for n, numbers in enumerate(parts)]
+        order = grain.MapDataset.mix(parts, list(source.weights))
     else:
-        dataset = shuffled(source, seed)
-    if flip:
-        dataset = dataset.random_map(_flip)
-    dataset = dataset.map_with_index(lambda i, example: {**example, "position": np.int32(i % batch)})
-    dataset = dataset[process_index::process_count].batch(batch // process_count, drop_remainder=True)
-    return iter(dataset.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4)))
+        order = shuffled(grain.MapDataset.range(len(source)), seed)
+    position = np.arange(process_index, batch, process_count, dtype=np.int32)
 
+    def read(n: int, numbers: np.ndarray) -> dict:
+        found = source[numbers]
+        if flip:
+            mirrored = np.random.default_rng((seed, n)).integers(2, size=batch)[position]
+            found["x"] = np.where(mirrored.reshape(-1, 1, 1, 1), found["x"][:, :, ::-1], found["x"])
+        return {**found, "position": position}
 
-def _flip(example: dict, rng: np.random.Generator) -> dict:
-    return {**example, "x": example["x"][:, ::-1]} if rng.integers(2) else example
+    batches = order[process_index::process_count].batch(len(position), drop_remainder=True).map_with_index(read)
+    return iter(batches.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=4)))

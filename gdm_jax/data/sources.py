@@ -1,4 +1,4 @@
-"""From a data set's name to a random-access source of examples {"x": ..., "label": ...}.
+"""From a data set's name to a random-access source: `source[numbers]` is {"x": `[n, *shape]`, "label": `[n]`}.
 
 digits       the bundled handwritten digits
 mixture2d    the plane's mixture of Gaussians
@@ -19,29 +19,39 @@ from gdm_jax.data.mixture import Mixture
 
 
 class ImageSource:
-    """A TFDS data source as {"x": uint8 `[height, width, channel]`, "label": int32}.
+    """A TFDS data source of images. One of at most `IN_MEMORY` bytes is read into memory; a larger one stays on disk.
 
-    A set of at most `IN_MEMORY` bytes is read into memory at once; a larger one stays on disk.
+    `source[numbers]` of an int or an array of them is {"x": uint8 `[..., height, width, channel]`, "label": int32
+    `[...]`}, as of every source here.
     """
 
     IN_MEMORY = 2**28
 
     def __init__(self, records, shape: tuple[int, ...]):
         self.shape = tuple(shape)
-        if "image" not in records[0]:
-            raise ValueError(f"data.name: its examples hold {', '.join(records[0])}; an 'image' is needed")
-        found = np.shape(records[0]["image"])
+        first = records[0]
+        if "image" not in first:
+            raise ValueError(f"data.name: its examples hold {', '.join(first)}; an 'image' is needed")
+        found = np.shape(first["image"])
         if found != self.shape:
             raise ValueError(f"data.shape: the data set's images are {found}, the config says {self.shape}")
+        self._records = records
         small = len(records) * np.prod(self.shape) <= self.IN_MEMORY
-        self.records = records.__getitems__(range(len(records))) if small else records
+        self._all = self._read(np.arange(len(records))) if small else None
 
     def __len__(self) -> int:
-        return len(self.records)
+        return len(self._records)
 
-    def __getitem__(self, i: int) -> dict:
-        record = self.records[int(i)]
-        return {"x": np.asarray(record["image"]), "label": np.int32(record.get("label", 0))}
+    def __getitem__(self, numbers) -> dict:
+        if self._all:
+            return {name: values[numbers] for name, values in self._all.items()}
+        read = self._read(np.atleast_1d(numbers))
+        return {name: values.reshape(*np.shape(numbers), *values.shape[1:]) for name, values in read.items()}
+
+    def _read(self, numbers) -> dict:
+        records = self._records.__getitems__(numbers.tolist())
+        labels = np.array([record.get("label", 0) for record in records], np.int32)
+        return {"x": np.stack([record["image"] for record in records]), "label": labels}
 
 
 class Several:
@@ -50,31 +60,24 @@ class Several:
     Attributes:
       parts: the sources.
       weights: `[sources]`, shares of a training batch that they take, by `stream`.
+      ends: `[sources]`, the numbers after the last of each source.
     """
 
     def __init__(self, sources, weights):
-        self.parts = [_Labelled(source, np.int32(n)) for n, source in enumerate(sources)]
+        self.parts = list(sources)
         self.weights = np.asarray(weights, np.float64) / np.sum(weights)
         self.shape = sources[0].shape
-        self._ends = np.cumsum([len(source) for source in sources])
+        self.ends = np.cumsum([len(source) for source in sources])
 
     def __len__(self) -> int:
-        return int(self._ends[-1])
+        return int(self.ends[-1])
 
-    def __getitem__(self, i: int) -> dict:
-        n = int(np.searchsorted(self._ends, i, side="right"))
-        return self.parts[n][int(i) - (int(self._ends[n - 1]) if n else 0)]
-
-
-class _Labelled:
-    def __init__(self, source, label):
-        self.source, self.label = source, label
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def __getitem__(self, i: int) -> dict:
-        return {**self.source[i], "label": self.label}
+    def __getitem__(self, numbers) -> dict:
+        label = np.searchsorted(self.ends, numbers, side="right").astype(np.int32)
+        x = np.zeros((*np.shape(numbers), *self.shape), np.uint8)
+        for n, part in enumerate(self.parts):
+            x[label == n] = part[np.asarray(numbers)[label == n] - (self.ends[n] - len(part))]["x"]
+        return {"x": x, "label": label}
 
 
 def open_source(data):
@@ -104,9 +107,8 @@ def open_source(data):
 
 def examples(source, numbers) -> tuple[np.ndarray, np.ndarray]:
     """Some examples of a source: x `[n, *shape]` in the model's range and labels `[n]`."""
-    chosen = [source[i] for i in numbers]
-    x, label = (np.stack([example[name] for example in chosen]) for name in ("x", "label"))
-    return np.asarray(to_model_range(x)), label
+    chosen = source[np.asarray(numbers)]
+    return np.asarray(to_model_range(chosen["x"])), chosen["label"]
 
 
 def spread(count: int, total: int) -> np.ndarray:

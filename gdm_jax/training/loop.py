@@ -29,7 +29,8 @@ def train(config: configs.Config, workdir, *, progress: bool = True) -> states.T
 
     Args:
       config: of the experiment.
-      workdir: folder for config.json, checkpoints/, metrics.jsonl, tensorboard/ and samples/.
+      workdir: folder for config.json, checkpoints/, tensorboard/, samples/ and metrics.jsonl, whose rows hold means
+        over the steps since the row before, images a second, and the share of the time spent waiting for data.
       progress: show a bar with images a second and the time left.
 
     Returns:
@@ -86,10 +87,12 @@ def _run(config: configs.Config, workdir: pathlib.Path, process, source, told, p
         disable=not progress or not hosts.first(),
         smoothing=0.05,
     )
-    pending, since = [], time.monotonic()
+    pending, since, waited = [], time.monotonic(), 0.0
     try:
         for step in range(first + 1, training.steps + 1):
+            asked = time.monotonic()
             batch = next(batches)
+            waited += time.monotonic() - asked
             state, metrics = step_fn(state, {name: batch[name] for name in ("x", "label", "position")})
             pending.append(metrics)
             bar.update(training.batch)
@@ -98,14 +101,15 @@ def _run(config: configs.Config, workdir: pathlib.Path, process, source, told, p
             samples = last or (not ends and step % training.sample_every == 0)
             if saves or samples or step % training.log_every == 0:
                 values = _collect(pending, step)
-                rate = len(pending) * training.batch / (time.monotonic() - since)
-                writer.write(step, **values, images_per_second=rate)
+                seconds = time.monotonic() - since
+                rate = len(pending) * training.batch / seconds
+                writer.write(step, **values, images_per_second=rate, waiting_for_data=waited / seconds)
                 bar.set_postfix(step=step, loss=f"{values['loss']:.4f}", refresh=False)
                 if saves:
                     saved.save(state, batches.get_state())
                 if samples and hosts.first():
                     writer.picture(step, picture(state.ema))
-                pending, since = [], time.monotonic()
+                pending, since, waited = [], time.monotonic(), 0.0
             if ends:
                 break
     finally:
