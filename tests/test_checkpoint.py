@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import pathlib
 import pickle
 import shutil
 
@@ -16,7 +17,6 @@ from gdm_jax.training import state as states
 from tests.runs import listing, losses, same
 
 pytestmark = pytest.mark.usefixtures("compile_once")
-
 
 
 def truncate(folder):
@@ -106,6 +106,50 @@ def test_loading_runs_no_code(run, monkeypatch):
     load = np.load
     monkeypatch.setattr(np, "load", lambda *args, allow_pickle=False, **kwargs: load(*args, **kwargs))
     same(gdm.load(run[0]).u.args[0], run[1].ema)
+
+
+class Bomb:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return pathlib.Path.touch, (self.file,)
+
+
+def test_pickles_in_the_place_of_files(run, workdir, tmp_path, capfd):
+    """Whichever file of a checkpoint it stands for, a pickle is not opened: refused, or the file is not needed."""
+    mark, refused = tmp_path / "exploded", 0
+    pickle.loads(pickle.dumps(Bomb(mark)))
+    mark.unlink()  # it does work
+    for step in (3, 6, 9):
+        shutil.rmtree(workdir / "checkpoints" / str(step))
+    for file in [f for f in workdir.rglob("*") if f.is_file() and f.parent.name not in ("tensorboard", "samples")]:
+        content = file.read_bytes()
+        file.write_bytes(pickle.dumps(Bomb(mark)))
+        try:
+            same(gdm.load(workdir).u.args[0], run[1].ema)
+        except (ValueError, OSError) as error:
+            refused += 1
+            assert "\n" not in str(error)
+        file.write_bytes(content)
+        assert not mark.exists()
+    assert refused >= 2  # config.json and what says where the values are
+    same(gdm.load(workdir).u.args[0], run[1].ema)
+
+
+@pytest.mark.parametrize("path", ["../../../../outside", "/outside", "..", "\0", "a" * 5_000])
+def test_paths_that_lead_elsewhere(workdir, path):
+    """Names of arrays are no names of files: there are none of such names, the step is passed over, nothing written."""
+    folder = workdir / "checkpoints" / "12" / "ema"
+    metadata = (folder / "_METADATA").read_text()
+    hostile = metadata.replace("Dense_0", json.dumps(path)[1:-1])
+    assert hostile != metadata
+    (folder / "_METADATA").write_text(hostile)
+    before = listing(workdir.parent)
+    assert gdm.load(workdir).step == 9
+    assert listing(workdir.parent) == before
 
 
 def test_which_checkpoints_are_kept(tmp_path):

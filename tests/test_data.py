@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -97,6 +98,36 @@ def test_an_image_of_the_right_size_is_untouched(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "image.png")
     np.testing.assert_array_equal(data.read_image(tmp_path / "image.png", (6, 9, 3)), pixels)
+
+
+def test_an_image_that_claims_to_be_huge(tmp_path):
+    """A few hundred bytes that would fill 10 GB are refused unread."""
+    file = io.BytesIO()
+    Image.new("L", (1, 1)).save(file, "PNG")
+    content = bytearray(file.getvalue())
+    content[16:24] = (100_000).to_bytes(4, "big") * 2
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    (tmp_path / "image.png").write_bytes(content)
+    with pytest.raises(Image.DecompressionBombError):
+        data.read_image(tmp_path / "image.png", (8, 8, 1))
+    with pytest.raises(ValueError, match="1 of 1 images cannot be read: image.png"):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP"])
+def test_of_an_animation_the_first_picture_counts(tmp_path, kind):
+    frames = [Image.new("RGB", (8, 8), (shade, shade, shade)) for shade in (10, 200, 90)]
+    frames[0].save(tmp_path / "image.png", kind, save_all=True, append_images=frames[1:], lossless=True)
+    assert (data.read_image(tmp_path / "image.png", (8, 8, 1)) == 10).all()
+
+
+def test_sixteen_bits_and_four_inks(tmp_path):
+    """The high byte of 16 bits; cyan, magenta, yellow and black as the red, green and blue that they leave."""
+    deep = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1024
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    np.testing.assert_array_equal(data.read_image(tmp_path / "deep.png", (8, 8, 1))[..., 0], deep >> 8)
+    Image.new("CMYK", (8, 8), (255, 0, 0, 0)).save(tmp_path / "inks.jpg", quality=100)
+    assert np.abs(data.read_image(tmp_path / "inks.jpg", (8, 8, 3)).astype(int) - [0, 255, 255]).max() <= 3
 
 
 def test_a_folder_is_prepared_once_and_afresh_when_changed(pictures, monkeypatch):
@@ -288,6 +319,7 @@ def test_tensorflow_is_never_imported(digits_dir, digits, tmp_path):
     (tmp_path / "tensorflow" / "__init__.py").write_text("raise SystemExit('tensorflow was imported')\n")
     program = f"""
 import sys
+import zlib
 from gdm_jax import data
 from gdm_jax.config import Data
 source = data.open_source(Data(name="digits", dir={digits_dir!r}))

@@ -231,8 +231,9 @@ class _Mismatch(ValueError):
     """A sound checkpoint of something else: no older one will do."""
 
 
-# What Orbax and TensorStore raise for missing, truncated or emptied files.
-_UNREADABLE = (OSError, KeyError, TypeError, ValueError, RuntimeError)
+# What Orbax and TensorStore raise for files that are missing, truncated, emptied or something else: at times no more
+# special an exception than this.
+_UNREADABLE = Exception
 
 
 def _abstract(tree):
