@@ -64,10 +64,10 @@ def run(lab: Lab) -> Report:
         trips[solver] = calls, [one["trip"]["median"] for one in of]
         if solver != "inverse_euler":
             distances[solver] = calls, [one["frechet"]["mean"] for one in of]
-    axes = {"x_label": "network calls", "log": "xy"}
+    calls = "network calls"
     pictures = {
-        "distances": charts.lines(distances, y_label="Frechet distance", **axes),
-        "round_trip": charts.lines(trips, y_label="error of the round trip", **axes),
+        "distances": charts.lines(distances, x_label=calls, y_label="Frechet distance", log="x"),
+        "round_trip": charts.lines(trips, x_label=calls, y_label="error of the round trip", log="xy"),
     }
     return Report(text, {"found": found}, pictures)
 
