@@ -3,7 +3,7 @@
     python launch/benchmark.py                     DDPM++ of width 128 at 32x32, float32, batch 8
     python launch/benchmark.py --dtype bfloat16 --batch 256     the same on a GPU
     python launch/benchmark.py --channels 32                    a quick look
-    python launch/benchmark.py --rows loop                      only one part: network, sampling, loop or scaling
+    python launch/benchmark.py --rows loop                      only one part: network, sampling, loop, scaling or sizes
 
 Rates are XLA's own count of operations divided by time. Their share is of the rate of large matrix products in the same
 type, timed between the runs and by the same median, so that a busy machine slows both alike.
@@ -44,7 +44,8 @@ def main() -> None:
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"], help="of the computation")
     parser.add_argument("--repeats", type=int, default=5, help="times each figure is measured; the median counts (5)")
     parser.add_argument("--remat", action="store_true", help="recompute activations in the backward pass")
-    parts = {"network": network_rows, "sampling": sampling_rows, "loop": loop_rows, "scaling": scaling_rows}
+    parts = {"network": network_rows, "sampling": sampling_rows, "loop": loop_rows}
+    parts |= {"scaling": scaling_rows, "sizes": size_rows}
     parser.add_argument("--rows", choices=parts, nargs="+", default=list(parts), help="of the table (all)")
     parser.add_argument("--one-of-scaling", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -259,6 +260,41 @@ def rate_on_all_devices(repeats: int) -> float:
         return metrics
 
     return len(batch["x"]) / float(np.median(alternate(4 * repeats, one_step)))
+
+
+def size_rows(arguments) -> None:
+    """What an image of the paper's configs asks of a training step, by JAX's own analyses; nothing is run."""
+    for name in ("cifar10.py:vanilla", "ffhq64_bands.py", "celebahq256_bands.py"):
+        c = config.load(ROOT / "configs" / name)
+        row(f"{name}, an image of a training step", f"{(flops(c, 2) - flops(c, 1)) / 1e9:,.0f} GF")
+        for dtype in ("float32", "bfloat16"):
+            stored, recomputed = (kept(c, dtype, remat) / 2**20 for remat in (False, True))
+            row(f"  kept for the backward pass, {dtype}", f"{stored:,.0f} MiB")
+            row("    with remat", f"{recomputed:,.0f} MiB", recomputed / stored)
+
+
+def flops(c, batch: int) -> float:
+    """Operations of a training step."""
+    c = dataclasses.replace(c, training=dataclasses.replace(c.training, batch=batch, accumulate=1))
+    process = build.process(c)
+    net = build.network(c, process)
+    current = jax.eval_shape(lambda: state.create(c, net, process.k))
+    numbers = jax.ShapeDtypeStruct((batch,), jnp.int32)
+    images = {"x": jax.ShapeDtypeStruct((batch, *c.data.shape), jnp.uint8), "label": numbers, "position": numbers}
+    train = step.make_step(c, net, process, build.family(c, process.k))
+    return jax.jit(train).lower(current, images).cost_analysis()["flops"]
+
+
+def kept(c, dtype: str, remat: bool, batch: int = 2) -> float:
+    """Bytes an image that the forward pass leaves to the backward pass: what jax.vjp holds on to."""
+    c = dataclasses.replace(c, model=dataclasses.replace(c.model, dtype=dtype, remat=remat))
+    process = build.process(c)
+    net = build.network(c, process)
+    params = jax.eval_shape(lambda: state.create(c, net, process.k)).params
+    x, alpha = (jax.ShapeDtypeStruct((batch, *shape), jnp.float32) for shape in (c.data.shape, (process.k,)))
+    backward = jax.eval_shape(lambda params, *of: jax.vjp(lambda p: net.apply(p, *of), params)[1], params, x, alpha)
+    of_images = [leaf for leaf in jax.tree.leaves(backward) if leaf.shape[:1] == (batch,)]
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in of_images) / batch
 
 
 def matrix_products(dtype: str):
