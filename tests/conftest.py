@@ -16,6 +16,7 @@ from jax.experimental.compilation_cache import compilation_cache
 import gdm_jax as gdm
 from gdm_jax import config as configs
 from gdm_jax import training
+from tests.runs import config_file
 
 jax.config.update("jax_numpy_rank_promotion", "allow")
 
@@ -105,6 +106,12 @@ def tiny(digits_dir):
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def file(tiny, tmp_path_factory):
+    """The same as a file for --config."""
+    return config_file(tiny(), tmp_path_factory.mktemp("config") / "tiny.py")
 
 
 @pytest.fixture(scope="session")

@@ -23,8 +23,6 @@ def listing(folder):
     return sorted((str(f.relative_to(folder)), f.stat().st_mtime_ns) for f in folder.rglob("*"))
 
 
-
-
 def config_file(config, path):
     """A checked config as a file for --config."""
     sections = dataclasses.asdict(config)

@@ -3,6 +3,7 @@ there; the other scales as far as their configs.
 """
 
 import dataclasses
+import functools
 import json
 import pathlib
 
@@ -36,6 +37,12 @@ def lab(digits_dir, tmp_path_factory):
     return Lab("smoke", runs, CONFIGS, (f"--config.data.dir={digits_dir}",), progress=False)
 
 
+@pytest.fixture(scope="module")
+def made(lab):
+    """What an experiment reports, run once."""
+    return functools.cache(lambda name: EXPERIMENTS[name](lab))
+
+
 def numbers_in(value):
     """Every number in nested plain values."""
     if isinstance(value, dict):
@@ -47,9 +54,9 @@ def numbers_in(value):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 @pytest.mark.filterwarnings("ignore:statistics")
-def test_every_experiment_runs_and_runs_again(lab, name, monkeypatch):
+def test_every_experiment_runs_and_runs_again(lab, made, name, monkeypatch):
     """The second time nothing is trained and no number changes."""
-    report = EXPERIMENTS[name](lab)
+    report = made(name)
     paths = experiments.write(lab, name, report)
     text, written = paths[0].read_text(), json.loads(paths[1].read_text())
     command = f"gdm experiment {name} --scale smoke --runs {lab.runs} --configs {CONFIGS} {lab.overrides[0]}"
@@ -127,11 +134,12 @@ def test_other_images_are_not_passed_off(lab, tmp_path, monkeypatch):
     config.write_text(before)
 
 
-def test_what_the_tables_say_is_what_was_run(lab):
+@pytest.mark.filterwarnings("ignore:statistics")
+def test_what_the_tables_say_is_what_was_run(made):
     """Rows against the records that stand beside them."""
 
     def read(name):
-        return json.loads(json.dumps(EXPERIMENTS[name](lab).numbers))
+        return json.loads(json.dumps(made(name).numbers))
 
     for k, of_k in read("numbers")["found"].items():
         for calls, one in of_k.items():

@@ -12,15 +12,10 @@ import pytest
 import gdm_jax as gdm
 from gdm_jax import cli, files, training
 from gdm_jax.training import checkpoint, log, loop, preemption
-from tests.runs import config_file, losses, same
+from tests.runs import losses, same
 
 pytestmark = pytest.mark.usefixtures("compile_once")
 ROOT = pathlib.Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def file(tiny, tmp_path_factory):
-    return config_file(tiny(), tmp_path_factory.mktemp("config") / "tiny.py")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 import gdm_jax as gdm
 from gdm_jax import cli, training
 from gdm_jax.training import checkpoint, hosts, log
-from tests.runs import config_file, same
+from tests.runs import same
 
 POD = pathlib.Path(__file__).parents[1] / "launch" / "local_pod.sh"
 COLUMNS = ("step", "loss", "grad_norm")
@@ -30,11 +30,6 @@ def pod(count, *words, cache):
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def file(tiny, tmp_path_factory):
-    return config_file(tiny(), tmp_path_factory.mktemp("config") / "tiny.py")
 
 
 @pytest.fixture(scope="module")
