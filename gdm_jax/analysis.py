@@ -75,11 +75,12 @@ def bands(
 
     Args:
       x: data `[n, *shape]` in [-1, 1], n above the number of elements.
-      labels: `[n]`, or None to leave out the probe.
+      labels: `[n]`; None, or one class alone, leaves out the probe.
       features: images -> `[n, d]`, what perception is taken to be; see `gdm_jax.metrics`.
       seed: of the samples, and of the noise where the model was trained on dequantised data.
       **options: of `Model.encode` and `Model.decode`.
     """
+    labels = labels if labels is not None and len(np.unique(labels)) > 1 else None
     process, shape, data = model.process, model.config.data.shape, model.config.data
     if data.dequantise:  # the data that it was trained to encode
         x = likelihood.dequantise(x, jax.random.split(jax.random.key(seed), len(x)), data.levels)

@@ -154,8 +154,8 @@ def analyse(arguments) -> None:
     x, label = inputs.examples(arguments, model)
     if x.ndim != 4:
         raise ValueError("analyse: looks at models of images")
-    if arguments.features == "classifier" and label is None:
-        raise ValueError("--features classifier: needs the labels of --data; or pass --features pixels")
+    if arguments.features == "classifier" and (label is None or len(np.unique(label)) < 2):
+        raise ValueError("--features classifier: needs --data of at least two classes; or pass --features pixels")
     if arguments.features == "classifier":
         train, names = inputs.images(None, 10**9, "", model)
         features = metrics.fit_classifier(train, names).features

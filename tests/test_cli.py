@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gdm_jax import build, cli, data
+from gdm_jax import build, cli, data, inputs
 from gdm_jax import config as configs
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -346,6 +346,17 @@ def test_analyse(workdir, tmp_path):
         picture.load()
 
 
+def test_analyse_data_of_one_class(workdir, tmp_path, monkeypatch):
+    """As a folder of images has: all but the probe."""
+    examples = inputs.examples
+    monkeypatch.setattr(inputs, "examples", lambda *given: (examples(*given)[0], np.zeros(120, int)))
+    words = "analyse --data 120 --features pixels --sets 3 --members 2 --solver euler --steps 6"
+    assert run(words, workdir, tmp_path) == 0
+    report = json.loads((tmp_path / "analysis.json").read_text())
+    assert "probe" not in report and len(report["ks"]) == 3
+    assert run(words.replace("pixels", "classifier"), workdir, tmp_path) == 2
+
+
 def test_evaluate(workdir, tmp_path, capsys):
     """Samples, then the samples as images of a folder: the same distance."""
     words = "evaluate --features pixels --count 72"
@@ -500,7 +511,7 @@ TRAIN = "train --config {config} --workdir {tmp}/new"
         (f"{LIKELIHOOD} --data 2 --probes -1", "probes: .*-1"),
         (f"{LIKELIHOOD} --data 2 --draws -1 --probes 2 --solver euler --steps 6", "draws: .*-1"),
         (ANALYSE, "pass either --images"),
-        (f"{ANALYSE} --images {{tmp}}/whole.png", "--features classifier: needs the labels of --data; or pass"),
+        (f"{ANALYSE} --images {{tmp}}/whole.png", "--features classifier: needs --data of at least two classes; or pass"),
         (f"{EVALUATE} --reference {{tmp}}/none.npz", "none.npz"),
         (f"{EVALUATE} --reference {{tmp}}/text.npz", "text.npz"),
         (f"{EVALUATE} --reference {{tmp}}/whole.npz", "whole.npz.*mu"),

@@ -19,7 +19,6 @@ def run(lab: Lab) -> Report:
     judge = lab.judge(model)
     source = data.open_source(model.config.data)
     x, labels = data.examples(source, data.spread(IMAGES[scale], len(source)))
-    labels = labels if len(np.unique(labels)) > 1 else None
     options = {"solver": "heun", "steps": max(STEPS[scale], model.process.k), "progress": lab.progress}
     sets, members = MEMBERS[scale]
     found = analysis.bands(model, x, labels, judge.features, sets=sets, members=members, **options)
@@ -60,7 +59,8 @@ def sheets(model, x, labels) -> tuple[dict, list[int]]:
     """Figs. 3, 4b and 6-9 on real images, of different classes where there are classes; and the numbers of those whose
     latent does not decode to them.
     """
-    firsts = np.unique(labels, return_index=True)[1] if labels is not None else np.arange(len(x))
+    firsts = np.unique(labels, return_index=True)[1]
+    firsts = firsts if len(firsts) > 1 else np.arange(len(x))
     source = editing.from_images(model, x[np.resize(firsts, 6)])
 
     def first(count):
