@@ -61,6 +61,8 @@ def lines(series: Mapping, *, x_label: str, y_label: str, title: str = "", log: 
         getattr(axes, f"set_{axis}scale")("log", base=2 if axis == "x" else 10)
     for axis in {"x", "y"} & set(log):
         getattr(axes, f"{axis}axis").set_major_formatter("{x:g}")
+        low, high = getattr(axes, f"get_{axis}lim")()
+        getattr(axes, f"{axis}axis").set_minor_formatter("{x:g}" if axis == "y" and high < 15 * low else "")
     if "x" not in log:
         axes.xaxis.get_major_locator().set_params(integer=all(_whole(x) for x, *_ in series.values()))
     return _picture(page)
