@@ -6,6 +6,7 @@ import argparse
 import os
 import pathlib
 import sys
+import traceback
 import warnings
 
 from gdm_jax import commands
@@ -126,22 +127,34 @@ def main(argv=None) -> int:
     logging.set_verbosity(logging.FATAL)  # Orbax narrates every save, and prints what it also raises
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(pathlib.Path("~/.cache/gdm_jax").expanduser()))
     jax.config.update("jax_compilation_cache_dir", cache)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("once", category=UserWarning, module="gdm_jax")
-            _warn_in_one_line(arguments.name)
-            if getattr(arguments, "coordinator", None):
-                from gdm_jax.training import hosts
+    sys.unraisablehook = _without_echo
+    with warnings.catch_warnings():
+        warnings.filterwarnings("once", category=UserWarning, module="gdm_jax")
+        _warn_in_one_line(arguments.name)
+        return _run(arguments)
 
-                hosts.join(arguments.coordinator, arguments.processes, arguments.process)
-            arguments.command(arguments)
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
+
+def _run(arguments) -> int:
+    try:
+        if getattr(arguments, "coordinator", None):
+            from gdm_jax.training import hosts
+
+            hosts.join(
+                arguments.coordinator, arguments.processes, arguments.process, told_to_end=arguments.name == "train"
+            )
+        arguments.command(arguments)
+    except (ValueError, OSError, RuntimeError, ImportError, MemoryError) as error:
         if os.environ.get("GDM_TRACEBACK"):
-            raise
+            traceback.print_exc()
         code = getattr(error, "exit_status", 2)
         return _end(arguments, code, f"{'error: ' if code == 2 else ''}{_one_line(error)}")
     except KeyboardInterrupt:
         return _end(arguments, 130, "interrupted; what was saved stays")
+    except BaseException:  # a fault of ours: shown whole, and no reason for the other processes to wait
+        if getattr(arguments, "coordinator", None):
+            traceback.print_exc()
+            hosts.leave(1)
+        raise
     return 0
 
 
@@ -300,6 +313,12 @@ def _warn_in_one_line(name: str) -> None:
             others(message, category, filename, *where)
 
     warnings.showwarning = show
+
+
+def _without_echo(unraisable, others=sys.unraisablehook) -> None:
+    """Orbax raises the first error of a save and closes its loop, of which TensorStore's threads then complain."""
+    if str(unraisable.exc_value) != "Event loop is closed":
+        others(unraisable)
 
 
 def _one_line(error: BaseException) -> str:

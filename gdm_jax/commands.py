@@ -245,12 +245,12 @@ def info(arguments) -> None:
 
     from gdm_jax import build
     from gdm_jax import config as configs
-    from gdm_jax.training import checkpoint, log, state
+    from gdm_jax.training import checkpoint, log, manifest, state
 
     if bool(arguments.config) == bool(arguments.workdir):
         raise ValueError("pass either --config or --workdir")
     config = configs.load(arguments.config, arguments.overrides) if arguments.config else None
-    config = config or checkpoint.load_config(arguments.workdir)
+    config = config or manifest.load(arguments.workdir)
     process = build.process(config)
     schedule = build.schedule(config, process.k)
     net = build.network(config, process)

@@ -205,8 +205,15 @@ def differences(a: Config, b: Config) -> list[str]:
     return [name for name in flat_a if flat_a[name] != flat_b[name]]
 
 
-# Beyond these a config asks for matrices or tables that fit no machine.
+# Beyond these a config asks for more than fits any machine.
 LONGEST_AXIS, MOST_GROUPS, MOST_ORDERS = 2048, 4096, 10_000
+MOST = {
+    "training.batch": 2**20,
+    "training.steps": 2**31 - 1,
+    "model.channels": 2**14,
+    "model.blocks": 2**8,
+    "model.classes": 2**20,
+}
 
 _PARTITIONS = (
     "single bottom_to_top right_to_left blockwise cascade cascade_inverse per_element frequency_bands from_index"
@@ -230,6 +237,10 @@ def check(config: Config) -> None:
         _rule(f"training.{name}", getattr(training, name), getattr(training, name) >= 1, "at least 1")
     for name in ("warmup_images", "ema_halflife_images", "ema_ramp", "clip"):
         _rule(f"training.{name}", getattr(training, name), getattr(training, name) >= 0, "at least 0")
+    for name, most in MOST.items():
+        section, field = name.split(".")
+        value = getattr(getattr(config, section), field)
+        _rule(name, value, value <= most, f"at most {most:,}")
     _rule("training.learning_rate", training.learning_rate, training.learning_rate > 0, "positive")
     _rule("training.betas", training.betas, all(0 <= beta < 1 for beta in training.betas), "in [0, 1)")
     _rule("process.sigma", process.sigma, process.sigma > 0, "positive")
@@ -238,7 +249,8 @@ def check(config: Config) -> None:
     for name in ("blocks", "patch"):
         _rule(f"model.{name}", getattr(model, name), getattr(model, name) >= 1, "at least 1")
     widths = model.multipliers
-    _rule("model.multipliers", widths, len(widths) > 0 and min(widths) >= 1, "one or more numbers of at least 1")
+    fits = 0 < len(widths) <= 12 and 1 <= min(widths) and max(widths) <= 64
+    _rule("model.multipliers", widths, fits, "1 to 12 numbers from 1 to 64")
     _rule("model.dropout", model.dropout, 0 <= model.dropout < 1, "in [0, 1)")
     _rule("model.channels", model.channels, model.channels >= 4 and model.channels % 4 == 0, "a multiple of 4")
     _rule("data.shape", data.shape, len(data.shape) in (1, 3), "(dim,) or (height, width, channel)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def images(paths, count, split: str, model):
     import dataclasses
 
     from gdm_jax import data
-    from gdm_jax.data.images import UNREADABLE
+    from gdm_jax.data.images import Unreadable
 
     if not paths:
         if count < 1:
@@ -55,23 +56,21 @@ def images(paths, count, split: str, model):
     for file in files:
         try:
             chosen.append(data.read_image(file, model.config.data.shape))
-        except UNREADABLE as error:
+        except Unreadable as error:
             raise ValueError(f"--images: {str(file)!r} cannot be read ({error})") from error
     return np.asarray(data.to_model_range(np.stack(chosen))), None
 
 
 def mask(path, model) -> np.ndarray:
     """A black and white picture of the model's size as bool `[height, width]`; white is known."""
-    from PIL import Image
-
-    from gdm_jax.data.images import UNREADABLE
+    from gdm_jax.data.images import Unreadable, opened_image
 
     if model.process.basis.matrices:
         raise ValueError("--mask: is for groups of pixels; name the bands to keep with --keep")
     try:
-        with Image.open(path) as opened:
+        with opened_image(path) as opened:
             return np.asarray(opened.convert("L")) > 127
-    except UNREADABLE as error:
+    except Unreadable as error:
         raise ValueError(f"--mask: {str(path)!r} cannot be read ({error})") from error
 
 
@@ -83,7 +82,7 @@ def latents(arguments):
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = dict(archive)
-    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"--latents: {str(path)!r} is not an .npz of plain arrays") from error
     if "z" not in arrays:
         raise ValueError(f"--latents: {str(path)!r} holds {', '.join(arrays)}; expected an array 'z'")

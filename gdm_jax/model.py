@@ -20,7 +20,7 @@ from gdm_jax.likelihood import Likelihood
 from gdm_jax.network import Guided
 from gdm_jax.process import Process
 from gdm_jax.schedule import Schedule
-from gdm_jax.training import checkpoint, parallel, state
+from gdm_jax.training import checkpoint, manifest, parallel, state
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -318,7 +318,7 @@ def load(workdir, *, step: int | None = None, **changes) -> Model:
         architecture (differing paths named).
     """
     workdir = pathlib.Path(workdir)
-    config = _changed(checkpoint.load_config(workdir), changes)
+    config = _changed(manifest.load(workdir), changes)
     process = build.process(config)
     net = build.network(config, process)
     template = jax.eval_shape(functools.partial(state.create, config, net, process.k)).ema

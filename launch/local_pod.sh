@@ -15,7 +15,16 @@ shift
 port=${PORT:-$((20000 + RANDOM % 20000))}
 export XLA_FLAGS="--xla_force_host_platform_device_count=${DEVICES:-2} ${XLA_FLAGS:-}" JAX_PLATFORMS=cpu
 pids=()
-trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT INT TERM
+end() { # those that are left: asked, and after five seconds made to
+    kill "${pids[@]}" 2>/dev/null || return 0
+    for ((n = 0; n < 50; n++)); do
+        kill -0 "${pids[@]}" 2>/dev/null || return 0
+        sleep 0.1
+    done
+    kill -KILL "${pids[@]}" 2>/dev/null || true
+}
+trap end EXIT
+trap 'exit 143' INT TERM
 for ((i = 0; i < count; i++)); do
     "$@" --coordinator "127.0.0.1:$port" --processes "$count" --process "$i" &
     pids+=($!)

@@ -22,7 +22,7 @@ import jax
 import numpy as np
 
 from gdm_jax import build, data
-from gdm_jax.training import checkpoint, log, state
+from gdm_jax.training import checkpoint, log, manifest, state
 
 ROOT = pathlib.Path(__file__).parents[1]
 STEPS_A_ROUND = 200
@@ -91,7 +91,7 @@ def compare(a: pathlib.Path, b: pathlib.Path) -> list[str]:
 
 def end(workdir: pathlib.Path) -> dict[str, str]:
     """Hashes of what a run ended with."""
-    settings = checkpoint.load_config(workdir)
+    settings = manifest.load(workdir)
     process = build.process(settings)
     template = state.create(settings, build.network(settings, process), process.k)
     found, position = checkpoint.Checkpoints(workdir, create=False).restore(template)

@@ -511,7 +511,7 @@ TRAIN = "train --config {config} --workdir {tmp}/new"
         (f"{LIKELIHOOD} --data 2 --probes -1", "probes: .*-1"),
         (f"{LIKELIHOOD} --data 2 --draws -1 --probes 2 --solver euler --steps 6", "draws: .*-1"),
         (ANALYSE, "pass either --images"),
-        (f"{ANALYSE} --images {{tmp}}/whole.png", "--features classifier: needs --data of at least two classes; or pass"),
+        (f"{ANALYSE} --images {{tmp}}/whole.png", "--features classifier: needs --data of at least two classes"),
         (f"{EVALUATE} --reference {{tmp}}/none.npz", "none.npz"),
         (f"{EVALUATE} --reference {{tmp}}/text.npz", "text.npz"),
         (f"{EVALUATE} --reference {{tmp}}/whole.npz", "whole.npz.*mu"),

@@ -108,10 +108,29 @@ def test_an_image_that_claims_to_be_huge(tmp_path):
     content[16:24] = (100_000).to_bytes(4, "big") * 2
     content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
     (tmp_path / "image.png").write_bytes(content)
-    with pytest.raises(Image.DecompressionBombError):
+    with pytest.raises(ValueError, match="could be decompression bomb"):
         data.read_image(tmp_path / "image.png", (8, 8, 1))
     with pytest.raises(ValueError, match="1 of 1 images cannot be read: image.png"):
         opened(tmp_path)
+
+
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n{ } loop"
+
+
+@pytest.mark.parametrize("content", [b"DDS " + bytes(200), POSTSCRIPT, b""])
+def test_of_another_kind_than_its_name_says(tmp_path, content):
+    """Nothing is started, least of all PostScript."""
+    (tmp_path / "image.png").write_bytes(content)
+    with pytest.raises(ValueError, match="cannot identify image file"):
+        data.read_image(tmp_path / "image.png", (8, 8, 1))
+
+
+def test_what_is_no_file_of_a_folder(pictures):
+    """A pipe would keep a reader waiting for ever; a link leads nowhere."""
+    os.mkfifo(pictures / "pipe.png")
+    (pictures / "link.png").symlink_to(pictures / "nowhere.png")
+    (pictures / "folder.png").mkdir()
+    assert len(data.find_images(pictures)) == 4
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP"])

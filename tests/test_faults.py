@@ -48,7 +48,8 @@ def test_killed_at_any_moment(digits_dir):
 
 def test_killed_within_a_save(run, tiny, half, monkeypatch):
     """Half of a checkpoint, as a kill leaves it: not taken for one, and written anew."""
-    shutil.copytree(run[0] / "checkpoints" / "9", half / "checkpoints" / "9.orbax-checkpoint-tmp")
+    cut_short = half / "checkpoints" / "9.orbax-checkpoint-tmp"
+    shutil.copytree(run[0] / "checkpoints" / "9", cut_short, ignore=shutil.ignore_patterns("run", "_CHECKPOINT*"))
     assert gdm.load(half).step == 6
     as_if_nothing_happened(run, tiny, half)
 
@@ -111,7 +112,7 @@ def test_no_room_for_a_checkpoint(run, tiny, file, half):
     limited = ["bash", "-c", 'ulimit -f 8; exec "$@"', "-", *words]
     limited = subprocess.run(limited, env=environment, capture_output=True, text=True)
     errors = [line for line in limited.stderr.splitlines() if line.startswith("gdm train: error: ")]
-    assert limited.returncode == 2 and len(errors) == 1, limited.stderr
+    assert limited.returncode == 2 and len(errors) == 1 and "Traceback" not in limited.stderr, limited.stderr
     assert "failed (" in errors[0] and "older ones are intact: make room" in errors[0]
     assert checkpoint.Checkpoints(half, create=False).steps() == [3, 6] and gdm.load(half).step == 6
     as_if_nothing_happened(run, tiny, half)
@@ -147,15 +148,3 @@ def test_what_a_dead_process_owned_is_free(run, tiny, half):
     owner.kill()
     owner.wait()
     as_if_nothing_happened(run, tiny, half)
-
-
-# Other devices
-
-
-def test_one_device_continues_a_run_of_eight(run, tiny, file, half):
-    words = [sys.executable, "-m", "gdm_jax.cli", "train", "--config", str(file), "--workdir", str(half)]
-    found = subprocess.run(words, env={**os.environ, "XLA_FLAGS": ""}, capture_output=True, text=True)
-    assert found.returncode == 0, found.stderr
-    same(gdm.load(half).u.args[0], run[1].ema, atol=1e-5)
-    state = training.train(tiny(steps=13), half, progress=False)  # and eight go on from one
-    assert int(state.step) == 13

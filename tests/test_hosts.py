@@ -20,10 +20,10 @@ POD = pathlib.Path(__file__).parents[1] / "launch" / "local_pod.sh"
 COLUMNS = ("step", "loss", "grad_norm")
 
 
-def pod(count, *words, cache):
-    """`gdm` as some processes; what they printed."""
-    environment = {**os.environ, "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": str(cache), "PYTHON": sys.executable}
-    command = ["bash", str(POD), str(count), sys.executable, "-m", "gdm_jax.cli", *map(str, words)]
+def pod(count, *words, cache, program=("-m", "gdm_jax.cli")):
+    """`gdm`, or another program, as some processes; what they printed."""
+    environment = {**os.environ, "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": str(cache)}
+    command = ["bash", str(POD), str(count), sys.executable, *map(str, [*program, *words])]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
 
 
@@ -33,13 +33,29 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def two(run, file, cache, tmp_path_factory):
-    """The run of one process, cut back to step 6 and continued by two."""
-    workdir = pathlib.Path(shutil.copytree(run[0], tmp_path_factory.mktemp("two") / "run"))
+def one(run, file, cache, tmp_path_factory):
+    """The run of eight devices, cut back to step 6 and continued to step 9 by one; then half of a checkpoint."""
+    workdir = pathlib.Path(shutil.copytree(run[0], tmp_path_factory.mktemp("one") / "run"))
     for step in (9, 12):
         shutil.rmtree(workdir / "checkpoints" / str(step))
+    words = ["train", "--config", str(file), "--workdir", str(workdir), "--config.training.steps=9"]
+    environment = {**os.environ, "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": str(cache)}
+    command = [sys.executable, "-m", "gdm_jax.cli", *words]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    shutil.copytree(workdir / "checkpoints" / "9", workdir / "checkpoints" / "10")
+    for item in [f for f in (workdir / "checkpoints" / "10").rglob("*") if f.is_file()]:
+        item.write_bytes(item.read_bytes()[: item.stat().st_size // 2])
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def two(one, file, cache, tmp_path_factory):
+    """That run continued by two processes of two devices."""
+    workdir = pathlib.Path(shutil.copytree(one, tmp_path_factory.mktemp("two") / "run"))
     found = pod(2, "train", "--config", file, "--workdir", workdir, cache=cache)
     assert found.returncode == 0, found.stderr
+    assert "passed over unreadable step 10 (" in found.stderr and "using step 9" in found.stderr
     return workdir
 
 
@@ -47,8 +63,14 @@ def rows(workdir):
     return np.array([[row[name] for name in COLUMNS] for row in log.read(workdir)])
 
 
+def test_one_device_continues_a_run_of_eight(run, one):
+    np.testing.assert_allclose(rows(one), rows(run[0])[:9], rtol=1e-5)
+    assert gdm.load(one).step == 9
+
+
 def test_two_processes_continue_a_run_of_one(run, two):
-    """The same losses, written once; the same checkpoints."""
+    """The same losses, written once; the same checkpoints, but for the half one, which is kept aside."""
+    assert [f.name for f in (two / "unreadable").iterdir()] == ["10"]
     np.testing.assert_allclose(rows(two), rows(run[0]), rtol=1e-5)
     assert checkpoint.Checkpoints(two, create=False).steps() == [3, 6, 9, 12]
     same(gdm.load(two).u.args[0], run[1].ema, atol=1e-5)
@@ -86,6 +108,36 @@ def test_an_error_ends_all_and_is_shown(file, cache, tmp_path):
     assert found.returncode == 2
     assert "error: training.batch: 6 does not divide over 4 device(s)" in found.stderr
     assert "Traceback" not in found.stderr and not (tmp_path / "run").exists()
+
+
+ENDS = """
+import os, sys
+from gdm_jax import cli
+from gdm_jax.training import hosts, log
+
+def write(self, step, write=log.Log.write, **values):
+    write(self, step, **values)
+    if step == 8:
+        {how}
+
+log.Log.write = write
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    "how, code, shown",
+    [("raise KeyError('in one alone')", 1, "KeyError: 'in one alone'"), ("os.kill(os.getpid(), 9)", 137, "")],
+    ids=["fault", "killed"],
+)
+def test_one_that_fails_ends_all(file, cache, tmp_path, how, code, shown):
+    """Process 0, within a run: the other ends too, and what was saved stays."""
+    (tmp_path / "ends.py").write_text(ENDS.format(how=how))
+    words = ["train", "--config", file, "--workdir", tmp_path / "run"]
+    found = pod(2, *words, cache=cache, program=[tmp_path / "ends.py"])
+    assert found.returncode == code and shown in found.stderr, found.stderr
+    left = subprocess.run(["pgrep", "-f", str(tmp_path / "run")], capture_output=True, text=True)
+    assert left.stdout == "" and gdm.load(tmp_path / "run").step in (3, 6)  # the save of 6 goes on in the background
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from PIL import Image
 
 from gdm_jax import build, data, groups, schedule
 from gdm_jax import config as configs
-from gdm_jax.data.images import UNREADABLE
-from gdm_jax.training import checkpoint, log
+from gdm_jax.data.images import Unreadable
+from gdm_jax.training import log, manifest
 
-CASES = settings(max_examples=int(os.environ.get("CASES", 250)), deadline=10_000, derandomize=True)
+CASES = settings(max_examples=int(os.environ.get("CASES", 300)), deadline=10_000, derandomize=True)
 DEFAULT = json.loads(configs.to_json(configs.Config()))
 DIGITS = pathlib.Path(__file__).parents[1] / "configs" / "digits.py"
 FIELDS = [f"{section}.{field}" for section, of in DEFAULT.items() if isinstance(of, dict) for field in of]
@@ -149,7 +149,7 @@ def test_config_json_of_a_checkpoint(given_data):
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder, "config.json")
         file.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
-        answer(checkpoint.load_config, folder)
+        answer(manifest.load, folder)
 
 
 @CASES
@@ -174,21 +174,26 @@ def encoded(mode, size, kind, seed):
     return file.getvalue()
 
 
+MODES = {
+    "PNG": ["L", "1", "P", "RGB", "RGBA", "LA", "I;16"],
+    "JPEG": ["L", "1", "RGB", "CMYK"],
+    "GIF": ["L", "1", "P", "RGB"],
+    "BMP": ["L", "1", "P", "RGB", "RGBA"],
+}
+
+
 @CASES
 @given(
-    st.sampled_from(["L", "1", "P", "RGB", "RGBA", "LA", "I;16", "CMYK"]),
+    st.sampled_from([(kind, mode) for kind, modes in MODES.items() for mode in modes]),
     st.tuples(st.integers(1, 40), st.integers(1, 40)),
-    st.sampled_from(["PNG", "JPEG", "GIF", "BMP"]),
     st.sampled_from(["whole", "cut", "flipped", "text"]),
     st.integers(0, 2**32),
     st.sampled_from([(8, 8, 1), (8, 8, 3), (5, 9, 3)]),
 )
-def test_image_files(mode, size, kind, damage, seed, shape):
-    """An image of the shape asked for, or one of the errors that the folder's reader counts as unreadable."""
-    try:
-        content = encoded(mode, size, kind, seed)
-    except (OSError, ValueError, KeyError):
-        return  # the format has no such mode
+def test_image_files(of, size, damage, seed, shape):
+    """An image of the shape asked for, or the error that the folder's reader counts as unreadable."""
+    kind, mode = of
+    content = encoded(mode, size, kind, seed)
     at = seed % len(content)
     content = {
         "whole": content,
@@ -201,7 +206,32 @@ def test_image_files(mode, size, kind, damage, seed, shape):
         file.write_bytes(content)
         try:
             found = data.read_image(file, shape)
-        except UNREADABLE:
+        except Unreadable:
             assert damage != "whole"
             return
     assert found.shape == shape and found.dtype == np.uint8
+
+
+known = st.sampled_from([".png", "a.png", "b.PNG", "a/b.png", "a/\u00e9 .jpg"])
+names = st.one_of(known, st.text("ab./ \u00e9", min_size=1, max_size=6))
+contents = st.sampled_from([encoded("RGB", (9, 5), "PNG", 0), encoded("L", (5, 9), "JPEG", 1), b"text", b""])
+
+
+@settings(CASES, max_examples=CASES.max_examples // 10)
+@given(st.dictionaries(names, contents, max_size=4), st.booleans())
+def test_folders(files, skip):
+    """A data set of those that can be read, or an error of one line."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder, "images")
+        for name, content in files.items():
+            file = root / name.strip("/ ")
+            if ".." not in file.parts and not file.exists() and not any(p.is_file() for p in file.parents):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+        found = answer(
+            data.open_source,
+            configs.Data(name="folder", path=str(root), dir=folder, shape=(4, 4, 3), skip_unreadable=skip),
+        )
+        if found is not None:
+            readable = [f for f in data.find_images(root) if f.stat().st_size > 4]
+            assert len(found) == len(readable) > 0 and found[np.arange(len(found))]["x"].shape[1:] == (4, 4, 3)

@@ -12,7 +12,7 @@ import pathlib
 import numpy as np
 import tensorflow_datasets as tfds
 
-from gdm_jax.data.images import UNREADABLE, find_images, read_image
+from gdm_jax.data.images import Unreadable, find_images, read_image
 
 
 class ScikitDigits(tfds.core.GeneratorBasedBuilder):
@@ -78,7 +78,7 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
             name = file.relative_to(self.folder)
             try:
                 image = read_image(file, self.builder_config.shape)
-            except UNREADABLE as error:
+            except Unreadable as error:
                 unreadable.append(f"{name} ({error})")
                 continue
             yield str(name), {"image": image, "label": name.parent.as_posix()}

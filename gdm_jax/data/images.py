@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageOps
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")  # by content; some others of Pillow's start programs
 
-# What Pillow raises for a file that is not a whole image, or is absurdly large.
-UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+
+class Unreadable(ValueError):
+    """A file that is not a whole image, or is absurdly large."""
 
 
 def find_images(folder) -> list[pathlib.Path]:
@@ -24,7 +28,7 @@ def find_images(folder) -> list[pathlib.Path]:
     folder = pathlib.Path(folder).expanduser()
     if not folder.is_dir():
         raise ValueError(f"data.path: there is no folder {str(folder)!r}")
-    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES)
+    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
     if not files:
         raise ValueError(f"data.path: {str(folder)!r} holds no image; looked for {', '.join(SUFFIXES)} at any depth")
     return files
@@ -34,13 +38,13 @@ def read_image(file, shape: tuple[int, int, int]) -> np.ndarray:
     """One image file as uint8 `[height, width, channel]`: centre-cropped to the shape's proportions, then resized.
 
     Raises:
-      OSError, ValueError, SyntaxError: as Pillow does for a file that is not a whole image.
+      Unreadable: if the file is not a whole image.
       ValueError: if shape asks for other than 1 or 3 channels.
     """
     height, width, channels = shape
     if channels not in (1, 3):
         raise ValueError(f"data.shape: images have 1 or 3 channels, got {channels}")
-    with Image.open(file) as opened:
+    with opened_image(file) as opened:
         image = ImageOps.exif_transpose(opened)
         if image.mode.startswith("I"):  # 16 bits; converting would clip
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
@@ -52,3 +56,13 @@ def read_image(file, shape: tuple[int, int, int]) -> np.ndarray:
         box = (left, top, left + crop_width, top + crop_height)
         image = image.resize((width, height), Image.Resampling.LANCZOS, box=box)
     return np.asarray(image, np.uint8).reshape(shape)
+
+
+@contextlib.contextmanager
+def opened_image(file) -> Iterator[Image.Image]:
+    """A Pillow image; whatever Pillow raises of it in the block, which may be anything, is Unreadable."""
+    try:
+        with Image.open(file, formats=FORMATS) as opened:
+            yield opened
+    except Exception as error:
+        raise Unreadable(str(error).splitlines()[0] if str(error) else type(error).__name__) from error

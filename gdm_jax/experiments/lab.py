@@ -23,7 +23,7 @@ from gdm_jax import config as configs
 from gdm_jax import evaluation, figures, files, training
 from gdm_jax.analysis import Report, table
 from gdm_jax.model import Model, load
-from gdm_jax.training import checkpoint
+from gdm_jax.training import checkpoint, manifest
 
 
 class Scale(NamedTuple):
@@ -206,8 +206,8 @@ def _finished(workdir: pathlib.Path, config: configs.Config) -> bool:
     """Whether a workdir holds the config's model to its last step; refuses one of other data or another length."""
     if not (workdir / "checkpoints").is_dir():
         return False
-    checkpoint.check_config(workdir, config)
-    begun, length = checkpoint.load_config(workdir), config.training.steps
+    manifest.check(workdir, config)
+    begun, length = manifest.load(workdir), config.training.steps
     if begun.training.steps != length:
         steps = begun.training.steps
         raise ValueError(f"training.steps: {str(workdir)!r} is of {steps}, not {length}; take other --runs")

@@ -1,6 +1,6 @@
-"""Checkpoints of a run, through Orbax. No other module imports it.
+"""Checkpoints of a run, through Orbax. No other module knows its format.
 
-A workdir holds `config.json` and `checkpoints/STEP/` with three items: `ema`, the averaged parameters that a model is
+A workdir holds `checkpoints/STEP/` with three items: `ema`, the averaged parameters that a model is
 loaded from; `run`, the rest of the training state; `data`, the position of the data stream as JSON. Orbax's formats
 hold arrays and JSON: reading them runs no code.
 """
@@ -15,8 +15,6 @@ import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as preservation
 
-from gdm_jax import config as configs
-from gdm_jax import files
 from gdm_jax.training import hosts, parallel
 from gdm_jax.training.state import TrainState
 
@@ -125,7 +123,7 @@ class Checkpoints:
         """What Orbax raises for a save that failed, as an OSError that says what to do."""
         try:
             yield
-        except _UNREADABLE as error:
+        except _ANY as error:
             reason = str(error).splitlines()[0]
             reason = reason if len(reason) < 200 else f"{reason[:80]} ... {reason[-120:]}"
             raise OSError(
@@ -150,17 +148,9 @@ class Checkpoints:
         steps = self.steps() if steps is None else steps
         failures, passed_over = [], []
         for step in reversed(steps):
-            try:
-                self._compare(step, items)
-                args = {
-                    name: ocp.args.JsonRestore() if item is None else ocp.args.StandardRestore(_abstract(item))
-                    for name, item in items.items()
-                }
-                restored = self._manager.restore(step, args=ocp.args.Composite(**args))
-            except _Mismatch:
-                raise
-            except _UNREADABLE as error:
-                failures.append(f"step {step} ({str(error).splitlines()[0][:120]})")
+            restored, reason = self._read(step, items)
+            if not hosts.all_agree(reason is None):
+                failures.append(f"step {step} ({reason or 'by another process'})")
                 passed_over.append(step)
                 continue
             if failures:
@@ -170,6 +160,20 @@ class Checkpoints:
         if failures:
             raise OSError(f"checkpoint: none of {self.directory} can be read: {'; '.join(failures)}")
         return None
+
+    def _read(self, step: int, items: dict):
+        """What a checkpoint holds, or None and why it cannot be read."""
+        try:
+            self._compare(step, items)
+            args = {
+                name: ocp.args.JsonRestore() if item is None else ocp.args.StandardRestore(_abstract(item))
+                for name, item in items.items()
+            }
+            return self._manager.restore(step, args=ocp.args.Composite(**args)), None
+        except (_Mismatch, jax.errors.JaxRuntimeError, MemoryError):  # the last two: sound, but no room for it
+            raise
+        except _ANY as error:
+            return None, str(error).splitlines()[0][:120]
 
     def _compare(self, step: int, items: dict) -> None:
         """Raises ValueError naming the paths in which the saved trees differ from the templates."""
@@ -190,50 +194,13 @@ class Checkpoints:
                 )
 
 
-def check_config(workdir, config: configs.Config) -> None:
-    """Check a config against the workdir's own, if it has one.
-
-    Raises:
-      ValueError: if the workdir belongs to another config; the differing fields are named. How long, how often and
-        where to (steps, *_every, keep, sampling, data.dir, data.path) may change between the runs of a workdir.
-    """
-    if (pathlib.Path(workdir) / "config.json").exists():
-        differing = [name for name in configs.differences(load_config(workdir), config) if not _may_change(name)]
-        if differing:
-            raise ValueError(
-                f"--workdir: {str(workdir)!r} belongs to another config; {', '.join(differing)} differ(s). "
-                "Use another workdir, or restore those fields"
-            )
-
-
-def save_config(workdir, config: configs.Config) -> None:
-    """Write config.json."""
-    path = pathlib.Path(workdir) / "config.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with files.whole(path, "w") as out:
-        out.write(configs.to_json(config))
-
-
-def load_config(workdir) -> configs.Config:
-    """Raises ValueError if the workdir holds no readable config.json."""
-    path = pathlib.Path(workdir) / "config.json"
-    if not path.is_file():
-        raise ValueError(f"--workdir: {str(workdir)!r} holds no config.json; is it a workdir of 'gdm train'?")
-    return configs.from_json(path.read_text())
-
-
-def _may_change(name: str) -> bool:
-    free = ("training.steps", "training.keep", "data.dir", "data.path")
-    return name in free or name.endswith("_every") or name.startswith("sampling.")
-
-
 class _Mismatch(ValueError):
     """A sound checkpoint of something else: no older one will do."""
 
 
-# What Orbax and TensorStore raise for files that are missing, truncated, emptied or something else: at times no more
-# special an exception than this.
-_UNREADABLE = Exception
+# What Orbax and TensorStore raise where files are missing, truncated, emptied or something else, or a disk is full: at
+# times no more special an exception than this.
+_ANY = Exception
 
 
 def _abstract(tree):

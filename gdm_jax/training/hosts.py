@@ -7,28 +7,37 @@ averaged over all devices, and all of them write the checkpoint; numbers and pic
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 from collections.abc import Iterator
 
 import jax
+import numpy as np
 from jax.experimental import multihost_utils
+from orbax.checkpoint import multihost
 
 LOST_AFTER = 60  # seconds without a sign of life after which a process counts as dead
+PATIENCE = 24 * 3600  # seconds that a process waits for one that prepares data
+_WAITS = itertools.count()  # a barrier is passed once
 
 
-def join(coordinator: str, processes: int | None = None, process: int | None = None) -> None:
+def join(
+    coordinator: str, processes: int | None = None, process: int | None = None, *, told_to_end: bool = False
+) -> None:
     """Become one process of several; call it before anything else of JAX.
 
     Args:
       coordinator: "auto" where TPU metadata, SLURM, Open MPI or Kubernetes tell who the others are; otherwise
         HOST:PORT of process 0, and
       processes, process: how many there are, and which of them this is.
+      told_to_end: leave SIGTERM to `preemption.watch`, where all agree on a last step; otherwise it ends the process.
 
     Raises:
       ValueError: if these do not fit together, or "auto" finds nothing.
       RuntimeError: if the others do not come.
     """
+    jax.config.update("jax_enable_preemption_service", told_to_end)
     if coordinator == "auto":
         if processes is not None or process is not None:
             raise ValueError("--coordinator auto: finds out --processes and --process by itself; leave them out")
@@ -54,9 +63,14 @@ def first() -> bool:
 
 
 def wait(what: str) -> None:
-    """Until all processes have come here."""
+    """Until all processes have come here. Unlike a collective of the devices, it bears long waits."""
     if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(what)
+        multihost.get_barrier_sync_fn()(key=f"gdm {next(_WAITS)} {what}", timeout_ms=1_000 * PATIENCE)
+
+
+def all_agree(fact: bool) -> bool:
+    """Whether it holds in every process."""
+    return fact if jax.process_count() == 1 else bool(np.all(multihost_utils.process_allgather(np.array(fact))))
 
 
 @contextlib.contextmanager

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
+import time
 
 import numpy as np
 from PIL import Image
-from tensorboardX import SummaryWriter
+from tensorboardX import event_file_writer, summary
+from tensorboardX.proto import event_pb2
 
 from gdm_jax import files
 
@@ -22,23 +25,32 @@ class Log:
         with files.whole(self.path, "w") as out:
             out.writelines(json.dumps(row) + "\n" for row in kept)
         self._file = self.path.open("a")
-        self._board = SummaryWriter(str(self.workdir / "tensorboard"), purge_step=step + 1)
+        (self.workdir / "tensorboard").mkdir(exist_ok=True)
+        self._board = event_file_writer.EventsWriter(str(self.workdir / "tensorboard" / "events"))
+        began = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        self._event(step + 1, session_log=began)  # drops what an earlier run wrote from this step on
 
     def write(self, step: int, **values: float) -> None:
         self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._file.flush()
+        os.fsync(self._file.fileno())  # buckets mounted as folders keep what is synced
         for name, value in values.items():
-            self._board.add_scalar(name, value, step)
+            self._event(step, summary=summary.scalar(name, value))
+        self._board.flush()
 
     def picture(self, step: int, image: Image.Image) -> None:
         folder = self.workdir / "samples"
         folder.mkdir(exist_ok=True)
         image.save(folder / f"{step:08d}.png")
-        self._board.add_image("samples", np.asarray(image.convert("RGB")), step, dataformats="HWC")
+        self._event(step, summary=summary.image("samples", np.asarray(image.convert("RGB")), dataformats="HWC"))
 
     def close(self) -> None:
         self._file.close()
         self._board.close()
+
+    def _event(self, step: int, **of) -> None:
+        """Written here and now: tensorboardX's own thread would die of a full disk and leave the run waiting for it."""
+        self._board.write_event(event_pb2.Event(wall_time=time.time(), step=step, **of))
 
 
 class Silent:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from gdm_jax import build, data, figures, files, ode
 from gdm_jax import config as configs
-from gdm_jax.training import checkpoint, hosts, log, parallel, preemption
+from gdm_jax.training import checkpoint, hosts, log, manifest, parallel, preemption
 from gdm_jax.training import state as states
 from gdm_jax.training.step import make_step
 
@@ -45,18 +45,19 @@ def train(config: configs.Config, workdir, *, progress: bool = True) -> states.T
     workdir, training = pathlib.Path(workdir), config.training
     parallel.check_batch(training.batch, training.accumulate)
     process = build.process(config)
-    checkpoint.check_config(workdir, config)
+    manifest.check(workdir, config)
     with hosts.first_before_the_others("data prepared"):
         source = data.open_source(config.data)
     with contextlib.ExitStack() as held:
         if hosts.first():
             workdir.mkdir(parents=True, exist_ok=True)
             held.enter_context(files.owned(workdir))
-            checkpoint.save_config(workdir, config)
-        return _run(config, workdir, process, source, held.enter_context(preemption.watch()), progress)
+            manifest.save(workdir, config)
+        return _run(config, workdir, process, source, held, progress)
 
 
-def _run(config: configs.Config, workdir: pathlib.Path, process, source, told, progress: bool) -> states.TrainState:
+def _run(config: configs.Config, workdir: pathlib.Path, process, source, held, progress: bool) -> states.TrainState:
+    told = held.enter_context(preemption.watch())
     training = config.training
     net = build.network(config, process)
     state = states.create(config, net, process.k)
@@ -69,12 +70,14 @@ def _run(config: configs.Config, workdir: pathlib.Path, process, source, told, p
         process_count=jax.process_count(),
     )
     saved = checkpoint.Checkpoints(workdir, keep=training.keep, keep_every=training.keep_every)
+    held.callback(saved.close)
     restored = saved.restore(state)
     if restored is not None:
         state, position = restored
         batches.set_state(position)
     first, state = int(state.step), parallel.place(state)
     writer = log.Log(workdir, first) if hosts.first() else log.Silent()
+    held.callback(writer.close)
     step_fn = parallel.over_devices(make_step(config, net, process, build.family(config, process.k)))
     picture = functools.partial(_picture, config, net, process)
 
@@ -87,35 +90,31 @@ def _run(config: configs.Config, workdir: pathlib.Path, process, source, told, p
         disable=not progress or not hosts.first(),
         smoothing=0.05,
     )
+    held.callback(bar.close)
     pending, since, waited = [], time.monotonic(), 0.0
-    try:
-        for step in range(first + 1, training.steps + 1):
-            asked = time.monotonic()
-            batch = next(batches)
-            waited += time.monotonic() - asked
-            state, metrics = step_fn(state, {name: batch[name] for name in ("x", "label", "position")})
-            pending.append(metrics)
-            bar.update(training.batch)
-            last, ends = step == training.steps, told(step)
-            saves = last or ends or step % training.save_every == 0
-            samples = last or (not ends and step % training.sample_every == 0)
-            if saves or samples or step % training.log_every == 0:
-                values = _collect(pending, step)
-                seconds = time.monotonic() - since
-                rate = len(pending) * training.batch / seconds
-                writer.write(step, **values, images_per_second=rate, waiting_for_data=waited / seconds)
-                bar.set_postfix(step=step, loss=f"{values['loss']:.4f}", refresh=False)
-                if saves:
-                    saved.save(state, batches.get_state())
-                if samples and hosts.first():
-                    writer.picture(step, picture(state.ema))
-                pending, since, waited = [], time.monotonic(), 0.0
-            if ends:
-                break
-    finally:
-        bar.close()
-        writer.close()
-        saved.close()
+    for step in range(first + 1, training.steps + 1):
+        asked = time.monotonic()
+        batch = next(batches)
+        waited += time.monotonic() - asked
+        state, metrics = step_fn(state, {name: batch[name] for name in ("x", "label", "position")})
+        pending.append(metrics)
+        bar.update(training.batch)
+        last, ends = step == training.steps, told(step)
+        saves = last or ends or step % training.save_every == 0
+        samples = last or (not ends and step % training.sample_every == 0)
+        if saves or samples or step % training.log_every == 0:
+            values = _collect(pending, step)
+            seconds = time.monotonic() - since
+            rate = len(pending) * training.batch / seconds
+            writer.write(step, **values, images_per_second=rate, waiting_for_data=waited / seconds)
+            bar.set_postfix(step=step, loss=f"{values['loss']:.4f}", refresh=False)
+            if saves:
+                saved.save(state, batches.get_state())
+            if samples and hosts.first():
+                writer.picture(step, picture(state.ema))
+            pending, since, waited = [], time.monotonic(), 0.0
+        if ends:
+            break
     if int(state.step) < training.steps:
         raise preemption.Preempted(f"told to end, saved at step {int(state.step):,}; the same command goes on")
     return state

@@ -73,7 +73,7 @@ def over_examples(function: Callable) -> Callable:
     """
     if jax.local_device_count() == 1:
         return jax.jit(function)
-    mapped = jax.pmap(function, in_axes=(None, 0))
+    mapped = jax.pmap(function, in_axes=(None, 0), devices=jax.local_devices())  # hosts work on their own
 
     def run(shared, batch):
         *ends, along = mapped(shared, jax.tree.map(_split, batch))
