@@ -17,7 +17,7 @@ TRAIN = """examples:
   gdm train --config configs/digits.py --workdir runs/pod --coordinator 10.0.0.1:8476 --processes 2 --process 0
 
 The same command again goes on from the newest checkpoint. Exit status: 0 done, 2 an error, 130 interrupted, 143 told to
-end (SIGTERM) and saved. Several processes: --coordinator auto on TPU slices, under SLURM, Open MPI and Kubernetes.
+end (SIGTERM) and saved. Several processes: --coordinator auto on TPU slices, under SLURM and Open MPI.
 """
 SAMPLE = """examples:
   gdm sample --workdir runs/digits --count 64

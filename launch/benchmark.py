@@ -174,13 +174,13 @@ def loop_rows(arguments) -> None:
         cold, warm = (start_up(folder / name, folder / "cache", once) for name in ("cold", "warm"))
         row("start of a run of digits.py to its first step, cold", f"{cold:.1f} s")
         row("  again, programs compiled before", f"{warm:.1f} s", warm / cold)
+        list(watch(folder / "some", folder / "cache", ["--config.training.steps=300", "--config.training.log_every=50"]))
+        waiting = np.median([r["waiting_for_data"] for r in log.read(folder / "some")[1:]])
+        row("waiting for data, of 300 steps of digits.py", "", waiting)
         many = ["--config.training.steps=2000", "--config.training.log_every=100", "--config.model.channels=16"]
-        memory = [memory for _, memory in watch(folder / "many", folder / "cache", many)]
-        rows = log.read(folder / "many")
-        waiting = np.median([r["waiting_for_data"] for r in rows[1:]])
-        row("waiting for data, of 2,000 steps of a narrow digits.py", "", waiting)
-        row("  memory of the process at step 200", f"{memory[1] / 2**20:,.0f} MiB")
-        row("  at step 2,000, beyond that", f"{(memory[-2] - memory[1]) / 2**20:+,.0f} MiB", memory[-2] / memory[1] - 1)
+        memory = dict(watch(folder / "many", folder / "cache", many))
+        row("memory of the process at step 200 of a narrow digits.py", f"{memory[200] / 2**20:,.0f} MiB")
+        row("  at step 2,000, beyond that", f"{(memory[2000] - memory[200]) / 2**20:+,.0f} MiB", memory[2000] / memory[200] - 1)
 
 
 def save_rows(arguments) -> None:

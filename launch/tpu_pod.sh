@@ -3,17 +3,20 @@
 #
 #     export ZONE=us-west4-a TYPE=v5litepod-16 BUCKET=my-bucket
 #     bash launch/tpu_pod.sh create gdm        SPOT=1 for a slice that may be taken away
-#     bash launch/tpu_pod.sh install gdm       this checkout on every host, and the bucket as ~/bucket
-#     bash launch/tpu_pod.sh run gdm gdm train --config configs/cifar10.py:bottom_to_top --workdir '~/bucket/cifar10'
+#     bash launch/tpu_pod.sh install gdm       this checkout on every host, with the bucket as its folder runs/
+#     bash launch/tpu_pod.sh run gdm gdm train --config configs/digits_pixels.py --workdir runs/digits_pixels
 #     bash launch/tpu_pod.sh log gdm           what host 0 prints
 #     bash launch/tpu_pod.sh stop gdm          SIGTERM: the run saves and ends
+#     bash launch/tpu_pod.sh resume gdm gdm train --config configs/digits_pixels.py --workdir runs/digits_pixels
 #     bash launch/tpu_pod.sh delete gdm
 #
-# To resume, run the same command again, on the same slice or on a new one of any size: training goes on from the newest
-# checkpoint in the workdir, which must be in the bucket. VERSION is the runtime image, by default that of the TYPE.
+# The same run again goes on from the newest checkpoint in the workdir, on a slice of any size; resume makes a new slice
+# in the place of one that was taken away, installs and runs. Data that all hosts are to see go into the bucket too,
+# --config.data.dir=runs/data. VERSION is the runtime image, by default that of the TYPE.
 set -euo pipefail
-usage() { sed -n '2,14s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,16s/^# \{0,1\}//p' "$0"; }
 fail() { echo "tpu_pod: $1" >&2; exit 2; }
+((BASH_VERSINFO[0] >= 5)) || fail "needs bash 5 or newer, this is $BASH_VERSION"
 
 words=()
 dry=
@@ -25,7 +28,7 @@ for word in "$@"; do
     esac
 done
 set -- "${words[@]}"
-[ $# -ge 2 ] || { usage >&2; fail "needs one of create, install, run, log, stop, delete, and the slice's name"; }
+[ $# -ge 2 ] || { usage >&2; fail "needs one of create, install, run, log, stop, resume, delete, and the slice's name"; }
 action=$1 name=$2
 shift 2
 : "${ZONE:?tpu_pod: set ZONE, e.g. us-west4-a}"
@@ -50,32 +53,46 @@ do_it() {
 tpu() { do_it gcloud compute tpus tpu-vm "$1" "$name" --zone="$ZONE" "${@:2}"; }
 on_every_host() { tpu ssh --worker=all --command="$1"; }
 
+create() {
+    : "${TYPE:?tpu_pod: set TYPE, e.g. v5litepod-16}"
+    local spot=()
+    [ -z "${SPOT:-}" ] || spot=(--spot)
+    tpu create --accelerator-type="$TYPE" --version="${VERSION:-$(version_of "$TYPE")}" "${spot[@]}"
+}
+install() {
+    : "${BUCKET:?tpu_pod: set BUCKET, for the workdirs}"
+    local archive keys=/usr/share/keyrings/cloud.google.asc from=https://packages.cloud.google.com/apt
+    archive=$(mktemp)
+    do_it git -C "$here" archive --format=tar.gz --output="$archive" HEAD
+    do_it gcloud compute tpus tpu-vm scp "$archive" "$name:gdm_jax.tar.gz" --zone="$ZONE" --worker=all
+    rm "$archive"
+    on_every_host 'mkdir -p gdm_jax && tar xzf gdm_jax.tar.gz -C gdm_jax'
+    on_every_host 'python3 -m pip install --user --quiet uv && ~/.local/bin/uv venv --allow-existing --python 3.12 ~/venv'
+    on_every_host 'cd gdm_jax && ~/.local/bin/uv pip install --python ~/venv "jax[tpu]" -e ".[demo]"'
+    on_every_host "command -v gcsfuse || (curl -s $from/doc/apt-key.gpg | sudo tee $keys > /dev/null && echo \"deb [signed-by=$keys] $from gcsfuse-\$(lsb_release -cs) main\" | sudo tee /etc/apt/sources.list.d/gcsfuse.list && sudo apt-get update && sudo apt-get install -y gcsfuse)"
+    # Orbax commits a checkpoint by renaming its folder, which gcsfuse has to be allowed.
+    on_every_host "mkdir -p gdm_jax/runs && (mountpoint -q gdm_jax/runs || gcsfuse --implicit-dirs --rename-dir-limit=100000 $BUCKET gdm_jax/runs)"
+}
+run() {
+    [ "${1:-}" = gdm ] || fail "$action: give the command, which starts with gdm"
+    local cache=runs/.compiled # process 0 writes it for all
+    on_every_host "cd gdm_jax && source ~/venv/bin/activate && (JAX_COMPILATION_CACHE_DIR=$cache setsid nohup ${*@Q} --coordinator auto > ~/gdm.log 2>&1 &)"
+    [ -n "$dry" ] || echo "started; bash launch/tpu_pod.sh log $name shows how it goes"
+}
+
 case $action in
-    create)
-        : "${TYPE:?tpu_pod: set TYPE, e.g. v5litepod-16}"
-        spot=()
-        [ -z "${SPOT:-}" ] || spot=(--spot)
-        tpu create --accelerator-type="$TYPE" --version="${VERSION:-$(version_of "$TYPE")}" "${spot[@]}"
-        ;;
-    install)
-        : "${BUCKET:?tpu_pod: set BUCKET, for the workdirs}"
-        archive=$(mktemp --suffix=.tar.gz)
-        trap 'rm -f "$archive"' EXIT
-        do_it git -C "$here" archive --output="$archive" HEAD
-        do_it gcloud compute tpus tpu-vm scp "$archive" "$name:gdm_jax.tar.gz" --zone="$ZONE" --worker=all
-        on_every_host 'mkdir -p gdm_jax && tar xzf gdm_jax.tar.gz -C gdm_jax'
-        on_every_host 'python3 -m pip install --user --quiet uv && ~/.local/bin/uv venv --allow-existing --python 3.12 ~/venv'
-        on_every_host 'cd gdm_jax && ~/.local/bin/uv pip install --python ~/venv "jax[tpu]" -e .'
-        on_every_host "command -v gcsfuse || (echo 'deb https://packages.cloud.google.com/apt gcsfuse-jammy main' | sudo tee /etc/apt/sources.list.d/gcsfuse.list && sudo apt-get update && sudo apt-get install -y gcsfuse)"
-        on_every_host "mkdir -p ~/bucket && (mountpoint -q ~/bucket || gcsfuse --implicit-dirs $BUCKET ~/bucket)"
-        ;;
-    run)
-        [ "${1:-}" = gdm ] || fail "run: give the command, which starts with gdm"
-        on_every_host "cd ~/gdm_jax && source ~/venv/bin/activate && (setsid nohup $* --coordinator auto > ~/gdm.log 2>&1 &)"
-        [ -n "$dry" ] || echo "started; bash launch/tpu_pod.sh log $name shows how it goes"
+    create) create ;;
+    install) install ;;
+    run) run "$@" ;;
+    resume)
+        [ "${1:-}" = gdm ] || fail "resume: give the command, which starts with gdm"
+        tpu delete --quiet || true # nothing may be left of it
+        create
+        install
+        run "$@"
         ;;
     log) tpu ssh --worker=0 --command='tail -n 50 -f ~/gdm.log' ;;
-    stop) on_every_host 'pkill -TERM -f "venv/bin/gdm" || true' ;;
+    stop) on_every_host 'pkill -TERM -f "[v]env/bin/gdm" || true' ;; # [v]: not the shell that says so
     delete) tpu delete --quiet ;;
-    *) fail "unknown action $action; one of create, install, run, log, stop, delete" ;;
+    *) fail "unknown action $action; one of create, install, run, log, stop, resume, delete" ;;
 esac

@@ -55,10 +55,11 @@ def test_tpu_pod_only_prints_when_asked(tmp_path):
         (tmp_path / program).write_text(f"#!/bin/sh\nexit {status}\n")
         (tmp_path / program).chmod(0o755)
     where = {"ZONE": "us-west4-a", "TYPE": "v5litepod-16", "BUCKET": "b", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    command = shlex.split("gdm train --config configs/cifar10.py:bottom_to_top --workdir ~/bucket/cifar10")
+    command = ["gdm", "train", "--config", "configs/digits.py", "--workdir", "runs/my digits"]
+    command.append("--config.process.bands=(4, 12, 32)")
     printed = {}
-    for action in ("create", "install", "run", "log", "stop", "delete"):
-        words = [action, "gdm", *(command if action == "run" else [])]
+    for action in ("create", "install", "run", "log", "stop", "resume", "delete"):
+        words = [action, "gdm", *(command if action in ("run", "resume") else [])]
         found = bash("launch/tpu_pod.sh", *words, "--dry-run", **where)
         assert found.returncode == 0, found.stderr
         printed[action] = [shlex.split(line[2:]) for line in found.stdout.splitlines()]
@@ -67,8 +68,11 @@ def test_tpu_pod_only_prints_when_asked(tmp_path):
         assert bash("launch/tpu_pod.sh", *words, **where).returncode == 9
     assert {"--accelerator-type=v5litepod-16", "--version=v2-alpha-tpuv5-lite"} <= set(printed["create"][0])
     (ran,) = (word for word in printed["run"][0] if word.startswith("--command="))
-    arguments = accepted(shlex.split(re.search(r"gdm train .* --coordinator auto", ran)[0]))
-    assert arguments.coordinator == "auto" and arguments.workdir == "~/bucket/cifar10"
+    arguments = accepted(shlex.split(re.search(r"'gdm' .* --coordinator auto", ran)[0]))
+    assert arguments.coordinator == "auto" and arguments.workdir == "runs/my digits"
+    assert arguments.rest == command[-1:]
+    steps = [line[:5] for name in ("delete", "create", "install", "run") for line in printed[name] if line[0] != "git"]
+    assert [line[:5] for line in printed["resume"] if line[0] != "git"] == steps
 
 
 @pytest.mark.parametrize("words", [["create"], ["crate", "gdm"], ["run", "gdm", "rm", "-rf"], []])

@@ -28,7 +28,7 @@ def join(
     """Become one process of several; call it before anything else of JAX.
 
     Args:
-      coordinator: "auto" where TPU metadata, SLURM, Open MPI or Kubernetes tell who the others are; otherwise
+      coordinator: "auto" where TPU metadata, SLURM or Open MPI tell who the others are; otherwise
         HOST:PORT of process 0, and
       processes, process: how many there are, and which of them this is.
       told_to_end: leave SIGTERM to `preemption.watch`, where all agree on a last step; otherwise it ends the process.
@@ -45,7 +45,7 @@ def join(
             jax.distributed.initialize(heartbeat_timeout_seconds=LOST_AFTER)
         except ValueError as error:
             raise ValueError(
-                "--coordinator auto: found no TPU, SLURM, Open MPI or Kubernetes; pass HOST:PORT, --processes and "
+                "--coordinator auto: found no TPU, SLURM or Open MPI; pass HOST:PORT, --processes and "
                 f"--process ({error})"
             ) from error
         return
