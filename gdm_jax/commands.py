@@ -105,9 +105,7 @@ def edit(arguments) -> None:
         raise ValueError("--groups: name the groups to take from the donors")
 
     def source(images, count, seeds, what):
-        if (bool(images) + bool(seeds) + (count is not None)) != 1:
-            names = (f"--{what}images PATH ...", f"--{what}data COUNT", f"--{what}seeds SEED ...")
-            raise ValueError(f"pass one of {', '.join(names)}")
+        inputs.check_source(what, images=images, data=count, seeds=seeds)
         if seeds:
             return editing.from_seeds(model, seeds, **options)
         found = editing.from_images(model, inputs.images(images, count, arguments.split, model)[0], **options)

@@ -30,10 +30,16 @@ def load(arguments):
 
 def examples(arguments, model):
     """The data of --images or --data, `[n, *shape]` in the model's range, and the labels of the latter or None."""
-    if (bool(arguments.images) + bool(getattr(arguments, "seeds", None)) + (arguments.data is not None)) != 1:
-        others = ", or --seeds SEED ..." if hasattr(arguments, "seeds") else ""
-        raise ValueError(f"pass either --images FILE_OR_FOLDER ... or --data COUNT{others}")
+    seeds = {"seeds": arguments.seeds} if hasattr(arguments, "seeds") else {}
+    check_source(images=arguments.images, data=arguments.data, **seeds)
     return images(arguments.images, arguments.data, arguments.split, model)
+
+
+def check_source(prefix: str = "", **given) -> None:
+    """Raises ValueError unless one alone is given of what images may come from: images, data or seeds."""
+    if sum(value is not None for value in given.values()) != 1:
+        words = {"images": "PATH ...", "data": "COUNT", "seeds": "SEED ..."}
+        raise ValueError(f"pass one of {', '.join(f'--{prefix}{name} {words[name]}' for name in given)}")
 
 
 def images(paths, count, split: str, model):

@@ -174,34 +174,42 @@ def loop_rows(arguments) -> None:
         cold, warm = (start_up(folder / name, folder / "cache", once) for name in ("cold", "warm"))
         row("start of a run of digits.py to its first step, cold", f"{cold:.1f} s")
         row("  again, programs compiled before", f"{warm:.1f} s", warm / cold)
-        list(watch(folder / "some", folder / "cache", ["--config.training.steps=300", "--config.training.log_every=50"]))
+        list(
+            watch(folder / "some", folder / "cache", ["--config.training.steps=300", "--config.training.log_every=50"])
+        )
         waiting = np.median([r["waiting_for_data"] for r in log.read(folder / "some")[1:]])
         row("waiting for data, of 300 steps of digits.py", "", waiting)
         many = ["--config.training.steps=2000", "--config.training.log_every=100", "--config.model.channels=16"]
         memory = dict(watch(folder / "many", folder / "cache", many))
         row("memory of the process at step 200 of a narrow digits.py", f"{memory[200] / 2**20:,.0f} MiB")
-        row("  at step 2,000, beyond that", f"{(memory[2000] - memory[200]) / 2**20:+,.0f} MiB", memory[2000] / memory[200] - 1)
+        row(
+            "  at step 2,000, beyond that",
+            f"{(memory[2000] - memory[200]) / 2**20:+,.0f} MiB",
+            memory[2000] / memory[200] - 1,
+        )
 
 
 def save_rows(arguments) -> None:
-    """A training step of DDPM++ in which a checkpoint is saved, against one in which none is."""
+    """Training steps of DDPM++ in threes: one, one that ends with a save, one while that is written to disk."""
     c, process, net, batch = experiment(arguments.batch, channels=arguments.channels, dtype=arguments.dtype)
     current = parallel.place(state.create(c, net, process.k))
     train = parallel.over_devices(step.make_step(c, net, process, build.family(c, process.k)))
     with tempfile.TemporaryDirectory() as folder:
         saved = checkpoint.Checkpoints(folder)
-        plain, saving = [], []
-        for n in range(3 * arguments.repeats):
+        seconds = []
+        for n in range(3 * (arguments.repeats + 1)):
             began = time.perf_counter()
             current, metrics = train(current, batch)
             jax.block_until_ready(metrics)
-            if n % 3 == 2:
+            if n % 3 == 1:
                 saved.save(current, {})
-            (saving if n % 3 == 2 else plain).append(time.perf_counter() - began)
+            seconds.append(time.perf_counter() - began)
         saved.close()
+    plain, saving, after = np.median(np.reshape(seconds, (-1, 3))[1:], axis=0)
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(current)) / 2**30
-    row("training step between saves", f"{np.median(plain[1:]) * 1e3:,.0f} ms")
-    row(f"  what a save of {size:.2f} GiB adds", "", np.median(saving) / np.median(plain[1:]) - 1)
+    row("training step", f"{plain * 1e3:,.0f} ms")
+    row(f"  what a save of {size:.2f} GiB adds to its step", "", saving / plain - 1)
+    row("  to the next, while it is written", "", after / plain - 1)
 
 
 def start_up(workdir, cache, words) -> float:
