@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import pathlib
 import sys
@@ -121,10 +122,11 @@ def main(argv=None) -> int:
     if overrides and not (getattr(arguments, "config", None) or arguments.name == "experiment"):
         parser.error(f"{overrides[0]} needs --config")
     arguments.overrides = overrides
+    import absl.logging
     import jax
-    from absl import logging
 
-    logging.set_verbosity(logging.FATAL)  # Orbax narrates every save, and prints what it also raises
+    absl.logging.set_verbosity(absl.logging.FATAL)  # Orbax narrates every save, and prints what it also raises:
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of a save that fails, once for every array
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(pathlib.Path("~/.cache/gdm_jax").expanduser()))
     jax.config.update("jax_compilation_cache_dir", cache)
     sys.unraisablehook = _without_echo
