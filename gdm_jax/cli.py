@@ -137,13 +137,13 @@ def main(argv=None) -> int:
 
 
 def _run(arguments) -> int:
+    """The command, as one of several processes where it is told so; its exit status."""
+    several = getattr(arguments, "coordinator", None)
+    if several:
+        from gdm_jax.training import hosts
     try:
-        if getattr(arguments, "coordinator", None):
-            from gdm_jax.training import hosts
-
-            hosts.join(
-                arguments.coordinator, arguments.processes, arguments.process, told_to_end=arguments.name == "train"
-            )
+        if several:
+            hosts.join(several, arguments.processes, arguments.process, told_to_end=arguments.name == "train")
         arguments.command(arguments)
     except (ValueError, OSError, RuntimeError, ImportError, MemoryError) as error:
         if os.environ.get("GDM_TRACEBACK"):
@@ -153,7 +153,7 @@ def _run(arguments) -> int:
     except KeyboardInterrupt:
         return _end(arguments, 130, "interrupted; what was saved stays")
     except BaseException:  # a fault of ours: shown whole, and no reason for the other processes to wait
-        if getattr(arguments, "coordinator", None):
+        if several:
             traceback.print_exc()
             hosts.leave(1)
         raise

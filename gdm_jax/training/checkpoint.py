@@ -1,8 +1,8 @@
 """Checkpoints of a run, through Orbax. No other module knows its format.
 
-A workdir holds `checkpoints/STEP/` with three items: `ema`, the averaged parameters that a model is
-loaded from; `run`, the rest of the training state; `data`, the position of the data stream as JSON. Orbax's formats
-hold arrays and JSON: reading them runs no code.
+A workdir holds `checkpoints/STEP/` with three items: `ema`, the averaged parameters that a model is loaded from; `run`,
+the rest of the training state; `data`, the position of the data stream as JSON. Orbax's formats hold arrays and JSON:
+reading them runs no code.
 """
 
 from __future__ import annotations
@@ -129,8 +129,9 @@ class Checkpoints:
 
     def close(self) -> None:
         """Wait for the background save. Raises OSError if it failed."""
-        with self._thread, self._failing():
+        with self._thread:
             self._wait()
+        with self._failing():
             self._manager.wait_until_finished()
             self._manager.check_for_errors()
             self._manager.close()
