@@ -7,7 +7,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
@@ -102,9 +101,8 @@ def test_docker_copies_what_there_is():
 
 
 def test_a_process_that_fails_ends_the_others():
-    began = time.monotonic()
-    found = bash("launch/local_pod.sh", "3", "bash", "-c", '[ "$5" = 1 ] && exit 7; exec sleep 55')
-    assert found.returncode == 7 and time.monotonic() - began < 50
+    found = bash("launch/local_pod.sh", "3", "bash", "-c", '[ "$5" = 1 ] && exit 7; exec sleep 300')
+    assert found.returncode == 7  # and at once: what is left holds the output open
 
 
 def test_local_pod_needs_a_number_and_a_command():
