@@ -48,7 +48,7 @@ def samples(model: Model, folder: pathlib.Path, options: dict) -> list[str]:
     figures.film(states, folder / "film.gif", captions=[figures.moment(model.schedule, 1 - t) for t in times])
     return [
         "samples.png: 64 samples",
-        "strip.png: eight samples from noise to data; '1: 50%' is half-way through group 1",
+        "strip.png: eight samples from noise to data; '1: 33%' is a third of the way through group 1",
         "film.gif: the 64 samples coming about",
     ]
 
