@@ -4,8 +4,8 @@
     gdm experiment hierarchy --workdir runs/olivetti --features pixels
 
 So few faces are soon learnt by heart: for pictures of what the latent does, not for distances. 6,000 steps take 25
-minutes of one CPU core; the samples are faces. Fixing the 10 lowest of 1,024 components takes away 80% of the variance of
-the pixels, and swapping them between two faces swaps who is seen.
+minutes of one CPU core; the samples are faces. Fixing the 10 lowest of 1,024 components takes away 80% of the variance
+of the pixels, and swapping them between two faces swaps who is seen.
 """
 
 from gdm_jax.config import inherit

@@ -10,7 +10,7 @@ import sys
 import traceback
 import warnings
 
-from gdm_jax import commands
+from gdm_jax import commands, errors
 
 TRAIN = """examples:
   gdm train --config configs/digits.py --workdir runs/digits
@@ -149,7 +149,7 @@ def _run(arguments) -> int:
         if os.environ.get("GDM_TRACEBACK"):
             traceback.print_exc()
         code = getattr(error, "exit_status", 2)
-        return _end(arguments, code, f"{'error: ' if code == 2 else ''}{_one_line(error)}")
+        return _end(arguments, code, f"{'error: ' if code == 2 else ''}{errors.first_line(error)}")
     except KeyboardInterrupt:
         return _end(arguments, 130, "interrupted; what was saved stays")
     except BaseException:  # a fault of ours: shown whole, and no reason for the other processes to wait
@@ -321,12 +321,6 @@ def _without_echo(unraisable, others=sys.unraisablehook) -> None:
     """Orbax raises the first error of a save and closes its loop, of which TensorStore's threads then complain."""
     if str(unraisable.exc_value) != "Event loop is closed":
         others(unraisable)
-
-
-def _one_line(error: BaseException) -> str:
-    """The first line of an error's message that says something."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
 
 
 if __name__ == "__main__":

@@ -74,18 +74,17 @@ install() {
     on_every_host "mkdir -p gdm_jax/runs && (mountpoint -q gdm_jax/runs || gcsfuse --implicit-dirs --rename-dir-limit=100000 $BUCKET gdm_jax/runs)"
 }
 run() {
-    [ "${1:-}" = gdm ] || fail "$action: give the command, which starts with gdm"
     local cache=runs/.compiled # process 0 writes it for all
     on_every_host "cd gdm_jax && source ~/venv/bin/activate && (JAX_COMPILATION_CACHE_DIR=$cache setsid nohup ${*@Q} --coordinator auto > ~/gdm.log 2>&1 &)"
     [ -n "$dry" ] || echo "started; bash launch/tpu_pod.sh log $name shows how it goes"
 }
 
+case $action in run | resume) [ "${1:-}" = gdm ] || fail "$action: give the command, which starts with gdm" ;; esac
 case $action in
     create) create ;;
     install) install ;;
     run) run "$@" ;;
     resume)
-        [ "${1:-}" = gdm ] || fail "resume: give the command, which starts with gdm"
         tpu delete --quiet || true # nothing may be left of it
         create
         install

@@ -9,7 +9,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "gdm_jax"
 
 # Every module may import from the floors below its own, and within its own folder.
 FLOORS = [
-    {"files"},
+    {"errors", "files"},
     {"groups", "schedule", "basis", "interpolant", "network", "models", "metrics", "search"},
     {"process", "path", "family"},
     {"ode", "loss", "latent", "build"},

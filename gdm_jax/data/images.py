@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image, ImageOps
 
+from gdm_jax import errors
+
 SUFFIXES = (".png", ".jpg", ".jpeg")
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")  # by content; some others of Pillow's start programs
 
@@ -65,4 +67,4 @@ def opened_image(file) -> Iterator[Image.Image]:
         with Image.open(file, formats=FORMATS) as opened:
             yield opened
     except Exception as error:
-        raise Unreadable(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+        raise Unreadable(errors.first_line(error)) from error

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as preservation
 
+from gdm_jax import errors
 from gdm_jax.training import hosts, parallel
 from gdm_jax.training.state import TrainState
 
@@ -148,7 +149,7 @@ class Checkpoints:
         try:
             yield
         except _ANY as error:
-            reason = str(error).splitlines()[0]
+            reason = errors.first_line(error)
             reason = reason if len(reason) < 200 else f"{reason[:80]} ... {reason[-120:]}"
             raise OSError(
                 f"checkpoint: a save in {self.directory} failed ({reason}); older ones are intact: make room, and the "
@@ -197,7 +198,7 @@ class Checkpoints:
         except (_Mismatch, jax.errors.JaxRuntimeError, MemoryError):  # the last two: sound, but no room for it
             raise
         except _ANY as error:
-            return None, str(error).splitlines()[0][:120]
+            return None, errors.first_line(error)[:120]
 
     def _compare(self, step: int, items: dict) -> None:
         """Raises ValueError naming the paths in which the saved trees differ from the templates."""

@@ -31,8 +31,7 @@ def save(workdir, config: configs.Config) -> None:
     """Write config.json."""
     path = pathlib.Path(workdir) / "config.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with files.whole(path, "w") as out:
-        out.write(configs.to_json(config))
+    files.write(path, configs.to_json(config))
 
 
 def load(workdir) -> configs.Config:
