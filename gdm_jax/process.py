@@ -78,6 +78,7 @@ class Process:
     def target(self, x, z, alpha) -> jax.Array:
         """-d x_t / d s, what the network u(x_t, alpha) is trained to."""
         if self.interpolant == "linear":
+            self._check_pair(x, z)
             return x - z  # U cancels: Eqs. 8 and 16
         return -self._mix(x, z, alpha, "signal_rate", "noise_rate")
 
@@ -93,17 +94,24 @@ class Process:
         return self.diagonal(jnp.asarray(visible, x_t.dtype), x_t) if self.strict else x_t
 
     def check(self, x) -> None:
-        """Raises ValueError where x `[batch, *shape]` does not fit the groups."""
+        """Raises ValueError unless x is real numbers `[batch, *shape]` that fit the groups."""
         shape = self.groups.shape
+        if not jnp.issubdtype(jnp.result_type(x), jnp.floating):
+            kind = jnp.result_type(x)
+            raise ValueError(f"process: expected real numbers, got {kind}; bring bytes to [-1, 1] by x / 127.5 - 1")
         channels = x.ndim - 1 - len(shape)  # beyond the groups' axes: none, or one of an image
         if x.shape[1 : len(shape) + 1] != shape or channels not in ((0, 1) if len(shape) == 2 else (0,)):
             named = ", ".join(map(str, shape))
             raise ValueError(f"process: expected data of shape [batch, {named}, ...], got {x.shape}")
 
-    def _mix(self, x, z, alpha, of_x: str, of_z: str) -> jax.Array:
+    def _check_pair(self, x, z) -> None:
         self.check(x)
+        self.check(z)
         if z.shape != x.shape:
             raise ValueError(f"process: x and z must be of one shape, got {x.shape} and {z.shape}")
+
+    def _mix(self, x, z, alpha, of_x: str, of_z: str) -> jax.Array:
+        self._check_pair(x, z)
         path = interpolants.get(self.interpolant)
         s = 1 - self.spread(alpha, x)
         x_bar, z_bar = self.basis.forward(x), self.basis.forward(z)

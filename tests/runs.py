@@ -1,5 +1,6 @@
-"""What tests of runs compare, states, losses and files, and a config as a file."""
+"""What tests of runs compare, states, losses and files, a config as a file, and how often XLA compiles."""
 
+import contextlib
 import dataclasses
 import functools
 
@@ -7,6 +8,17 @@ import jax
 import numpy as np
 
 from gdm_jax.training import log
+
+_COMPILED = []
+jax.monitoring.register_event_duration_secs_listener(lambda event, seconds, **_: _COMPILED.append(event))
+
+
+@contextlib.contextmanager
+def compilations():
+    """Within the block, a list of the programs that XLA compiled in it, to be looked at after the block."""
+    before, found = len(_COMPILED), []
+    yield found
+    found += [event for event in _COMPILED[before:] if event == "/jax/core/compile/backend_compile_duration"]
 
 
 def same(a, b, **tolerance):

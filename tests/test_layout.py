@@ -9,15 +9,16 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "gdm_jax"
 
 # Every module may import from the floors below its own, and within its own folder.
 FLOORS = [
-    {"errors", "files"},
+    {"errors"},
+    {"files", "keys"},
     {"groups", "schedule", "basis", "interpolant", "network", "models", "metrics", "search"},
-    {"process", "path", "family"},
+    {"process", "path", "family", "program"},
     {"ode", "loss", "latent", "build"},
     {"inversion", "conditional", "likelihood", "figures", "charts"},
     {"config"},
     {"data"},
     {"training"},
-    {"model"},
+    {"model", "record"},
     {"gallery", "editing", "analysis", "evaluation"},
     {"experiments", "inputs"},
     {"commands"},
