@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from PIL import Image
 
-from gdm_jax import figures, latent, ode
+from gdm_jax import figures, keys, latent, ode
 from gdm_jax.model import Model
 from gdm_jax.schedule import check_groups
 
@@ -165,7 +164,8 @@ def resample(model: Model, source: Source, *, keep: Sequence[int] | None = None,
         raise ValueError("groups: no group of this model is finished before another begins; name those to keep")
     pages, made = [], []
     for kept in _keeps(model, keep)[: -1 if keep is None else None]:
-        z = np.asarray(latent.resample(model.process, source.z, kept, jax.random.key(seed), count=count))
+        key = keys.root(seed, "resample")
+        z = np.asarray(latent.resample(model.process, source.z, kept, key, count=count))
         x = _decode_each(model, z.swapaxes(0, 1), source)
         heads = [f"draw {n}" for n in range(count)]
         pages.append(_beside_source(source, x, heads, f"{_named(kept)} kept, others drawn"))
@@ -186,7 +186,8 @@ def keep(model: Model, source: Source, *, groups: Sequence[int] | None = None, s
     if seed is None:
         z = [latent.keep(model.process, source.z, kept) for kept in keeps]
     else:
-        z = [latent.resample(model.process, source.z, kept, jax.random.key(seed))[0] for kept in keeps]
+        key = keys.root(seed, "resample")
+        z = [latent.resample(model.process, source.z, kept, key)[0] for kept in keeps]
     x = _decode_each(model, np.stack([np.asarray(one) for one in z], axis=1), source)
     heads, rest = [_named(kept) for kept in keeps], "zero" if seed is None else "noise"
     return Edit(_beside_source(source, x, heads, f"kept from the latent, the rest {rest}"), x)

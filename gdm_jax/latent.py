@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gdm_jax import keys
 from gdm_jax.process import Process
 from gdm_jax.schedule import check_groups
 
@@ -106,11 +107,17 @@ def traverse(process: Process, z, element: int | tuple[int, ...], values, *, cha
 def resample(process: Process, z, chosen, key, *, count: int = 1) -> jax.Array:
     """z in the chosen elements, fresh standard normal noise in the others: `[count, batch, *shape]`.
 
+    The noise of draw c of example n depends on (key, c, n) alone, and is drawn by nothing else from any key or seed.
+
     Raises:
       ValueError: as `swap`.
     """
     z = _latents(process, z)
-    noise = jax.random.normal(key, (count, *z.shape), z.dtype)
+
+    def draw(c, n):
+        return jax.random.normal(keys.derive(key, "resample", c, n), z.shape[1:], jnp.float32)
+
+    noise = jax.vmap(jax.vmap(draw, (None, 0)), (0, None))(np.arange(count), np.arange(len(z))).astype(z.dtype)
     return jax.vmap(lambda fresh: swap(process, fresh, z, chosen))(noise)
 
 
@@ -158,9 +165,8 @@ def _pair(process: Process, z, donor) -> tuple[jax.Array, jax.Array]:
 
 
 def _latents(process: Process, z) -> jax.Array:
-    z = jnp.asarray(z, jnp.result_type(float))
-    process.check(z)
-    return z
+    process.check(z := z if hasattr(z, "shape") else np.asarray(z))
+    return jnp.asarray(z, jnp.result_type(float))
 
 
 def place(process: Process, element: int | tuple[int, ...]) -> tuple[int, ...]:

@@ -77,7 +77,7 @@ def test_sources_decode_to_their_images(model, source):
 
 def test_an_image_that_is_not_inverted_is_named(model, source):
     """Under a field so steep that the steps of Euler cannot be undone."""
-    steep = dataclasses.replace(model, u=jax.tree_util.Partial(lambda x_t, alpha: 50 * np.pi * x_t), _compiled={})
+    steep = dataclasses.replace(model, u=jax.tree_util.Partial(lambda x_t, alpha: 50 * np.pi * x_t))
     assert editing.from_images(steep, source.x).uncertain == [0, 1]
 
 
@@ -215,7 +215,7 @@ def test_pictures_hold_every_cell(model, source, donors):
         (lambda m, s: editing.fill(m, s, [0], count=0), "count: must be at least 1, got 0"),
         (lambda m, s: editing.fill(m, s, [1]), r"keep: .*\[1\].*\[0\], \[0, 1\]"),
         (lambda m, s: editing.from_images(m, s.x[:, :2]), r"x: must be \[n, 4, 4, 1\]"),
-        (lambda m, s: editing.from_seeds(m, [-1]), "seeds must be"),
+        (lambda m, s: editing.from_seeds(m, [-1]), "seeds: must be"),
     ],
 )
 def test_refusals(model, source, call, message):

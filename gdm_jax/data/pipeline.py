@@ -10,6 +10,7 @@ from __future__ import annotations
 import grain
 import numpy as np
 
+from gdm_jax import keys
 from gdm_jax.data.sources import Several
 
 
@@ -57,7 +58,7 @@ def stream(
     def read(n: int, numbers: np.ndarray) -> dict:
         found = source[numbers]
         if flip:
-            mirrored = np.random.default_rng((seed, n)).integers(2, size=batch)[position]
+            mirrored = keys.generator(seed, "flip", n).integers(2, size=batch)[position]
             found["x"] = np.where(mirrored.reshape(-1, 1, 1, 1), found["x"][:, :, ::-1], found["x"])
         return {**found, "position": position}
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from gdm_jax import keys
 from gdm_jax import loss as losses
 from gdm_jax.config import Config
 from gdm_jax.data import augment, to_model_range
@@ -16,9 +17,6 @@ from gdm_jax.likelihood import level_width
 from gdm_jax.process import Process
 from gdm_jax.schedule import Schedule
 from gdm_jax.training.state import TrainState, ema_decay, optimizer
-
-# Folded into an example's key; far from the few numbers that split numbers its own keys by.
-AUGMENTATION = 2**16
 
 
 class Draws(NamedTuple):
@@ -50,19 +48,19 @@ def draw(config: Config, family: Family, step, position, shape) -> Draws:
     stratified: example n of N draws t = (n + v) / N modulo 1 with one uniform v for the batch, which leaves each t
     uniform and spreads the batch evenly over [0, 1].
     """
-    key, shared = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), step))
-    t = (position / config.training.batch + jax.random.uniform(shared)) % 1.0
+    t = (position / config.training.batch + jax.random.uniform(keys.root(config.seed, "time", step))) % 1.0
 
     def one(n):
-        example = jax.random.fold_in(key, n)
-        of_noise, of_schedule, of_dropout, of_jitter, of_label = jax.random.split(example, 5)
+        def key(purpose):
+            return keys.root(config.seed, purpose, step, n)
+
         return (
-            jax.random.normal(of_noise, shape),
-            family.draw(of_schedule),
-            jax.random.uniform(of_jitter, shape, minval=-0.5, maxval=0.5),
-            jax.random.bernoulli(of_label, 1 - config.training.label_dropout),
-            of_dropout,
-            jax.random.fold_in(example, AUGMENTATION),
+            jax.random.normal(key("noise"), shape),
+            family.draw(key("schedule")),
+            jax.random.uniform(key("jitter"), shape, minval=-0.5, maxval=0.5),
+            jax.random.bernoulli(key("label"), 1 - config.training.label_dropout),
+            key("dropout"),
+            key("augmentation"),
         )
 
     return Draws(t, *jax.vmap(one)(position))
