@@ -8,6 +8,7 @@ channel]`; `rank` says where each stands from the lowest frequency up, the paper
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -22,10 +23,11 @@ class Basis:
 
     Attributes:
       matrices: one orthogonal matrix `[n, n]` per axis after the batch, columns are basis vectors; empty for pixels.
+        Float64, of which a program takes what its own precision holds.
       rank: int `[*shape]`, the frequency index of each coefficient, or None where there is no frequency.
     """
 
-    matrices: tuple[jax.Array, ...] = ()
+    matrices: tuple[np.ndarray | jax.Array, ...] = ()
     rank: np.ndarray | None = None
 
     @property
@@ -66,7 +68,7 @@ def dct(size: int | Sequence[int]) -> Basis:
     """
     lengths = _lengths(size)
     frequency = sum(a.astype(np.int64) ** 2 for a in np.indices(lengths))
-    return Basis(tuple(jnp.asarray(_dct_matrix(n)) for n in lengths), _rank(frequency))
+    return Basis(tuple(map(_dct_matrix, lengths)), _rank(frequency))
 
 
 def gaussian_blur(size: int | Sequence[int], sigma: float = 0.4) -> Basis:
@@ -83,7 +85,7 @@ def gaussian_blur(size: int | Sequence[int], sigma: float = 0.4) -> Basis:
     lengths = _lengths(size)
     values, vectors = zip(*(_blur_eigenvectors(n, sigma) for n in lengths))
     eigenvalue = values[0] if len(lengths) == 1 else np.multiply.outer(*values)
-    return Basis(tuple(jnp.asarray(v, jnp.float32) for v in vectors), _rank(-eigenvalue))
+    return Basis(vectors, _rank(-eigenvalue))
 
 
 def orthogonal(*matrices, rank=None) -> Basis:
@@ -101,7 +103,8 @@ def orthogonal(*matrices, rank=None) -> Basis:
             raise ValueError(
                 f"basis: the matrix of axis {axis} is not orthogonal (U^T U differs from I by {error:.1e})"
             )
-    return Basis(tuple(jnp.asarray(m, jnp.float32) for m in matrices), None if rank is None else np.asarray(rank))
+    matrices = tuple(np.asarray(m, np.float64) for m in matrices)
+    return Basis(matrices, None if rank is None else np.asarray(rank))
 
 
 def _lengths(size) -> tuple[int, ...]:
@@ -115,9 +118,10 @@ def _dct_matrix(n: int) -> np.ndarray:
     position, frequency = np.arange(n)[:, None], np.arange(n)[None, :]
     matrix = np.sqrt(2 / n) * np.cos(np.pi * (2 * position + 1) * frequency / (2 * n))
     matrix[:, 0] *= np.sqrt(0.5)
-    return matrix.astype(np.float32)
+    return matrix
 
 
+@functools.lru_cache(maxsize=8)
 def _blur_eigenvectors(n: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues, falling, and eigenvectors (columns, first large entry positive) of the 1-D blur."""
     offset = np.arange(n)

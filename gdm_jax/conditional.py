@@ -20,7 +20,7 @@ from gdm_jax import ode
 from gdm_jax.latent import swap
 from gdm_jax.network import Network
 from gdm_jax.process import Process
-from gdm_jax.schedule import Schedule, check_groups
+from gdm_jax.schedule import Schedule, check_prefix
 
 
 def generate_given(u: Network, process: Process, schedule: Schedule, x, z, *, keep: Sequence[int], **options):
@@ -40,7 +40,7 @@ def generate_given(u: Network, process: Process, schedule: Schedule, x, z, *, ke
     Raises:
       ValueError: if keep is empty, holds every group, or is no prefix of the schedule's order; otherwise as `solve`.
     """
-    keep = check_keep(schedule, keep)
+    keep = check_prefix(schedule, keep)
     return ode.generate(u, process, schedule, swap(process, z, x, keep), done=keep, **options)
 
 
@@ -50,7 +50,7 @@ def generate_prefix(u: Network, process: Process, schedule: Schedule, z, *, grou
     Arguments as `generate_given`. `generate_given` goes on from here, as often as one likes, without computing the
     prefix again.
     """
-    groups = check_keep(schedule, groups)
+    groups = check_prefix(schedule, groups)
     waiting = [j for j in range(process.k) if j not in groups]
     return ode.generate(u, process, schedule, z, waiting=waiting, **options)
 
@@ -92,15 +92,3 @@ def groups_of_mask(process: Process, mask) -> list[int]:
             "it must be a union of whole groups"
         )
     return np.flatnonzero(known).tolist()
-
-
-def check_keep(schedule: Schedule, keep: Sequence[int]) -> list[int]:
-    """keep as a sorted list; raises ValueError unless the schedule finishes exactly these before it begins the rest."""
-    keep = check_groups(keep, schedule.k)
-    if not 0 < len(keep) < schedule.k:
-        raise ValueError(f"keep: name at least one of {schedule.k} groups and not all, got {keep}")
-    possible = schedule.prefixes()
-    if tuple(keep) not in possible:
-        known = ", ".join(str(list(prefix)) for prefix in possible) or "none, since its groups overlap in time"
-        raise ValueError(f"keep: this schedule does not finish groups {keep} before the rest; possible are {known}")
-    return keep

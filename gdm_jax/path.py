@@ -60,7 +60,10 @@ def of(schedule: Schedule, *, steps=None, forward: bool, done: Sequence[int] = (
       ValueError: for a traced schedule or one an example, steps that do not fit, or groups out of range.
     """
     if isinstance(schedule.t_start, jax.core.Tracer):
-        raise ValueError("path: the schedule must be concrete; close over it instead of passing it through jax.jit")
+        raise ValueError(
+            "path: the schedule is traced, so its pieces are not known; make it of plain numbers, in the function that "
+            "jax.jit compiles or outside of it, instead of passing it as an argument"
+        )
     start, end = np.asarray(schedule.t_start), np.asarray(schedule.t_end)
     if start.ndim != 1:
         raise ValueError(f"path: expected one schedule for the batch, [k], got intervals of shape {start.shape}")

@@ -30,11 +30,12 @@ class Schedule:
       t_start: float32 `[..., k]` in [0, 1), where each group's diffusion begins.
       t_end: float32 `[..., k]` in (0, 1], where it ends. Leading axes hold one schedule per example.
 
-    Build one with a constructor of this module; they validate, this class does not.
+    Build one with a constructor of this module; they validate, this class does not. They make NumPy arrays, so that a
+    schedule is known wherever it is made, also inside a function that JAX is compiling.
     """
 
-    t_start: jax.Array
-    t_end: jax.Array
+    t_start: np.ndarray | jax.Array
+    t_end: np.ndarray | jax.Array
 
     @property
     def k(self) -> int:
@@ -64,13 +65,15 @@ class Schedule:
         Raises:
           ValueError: if a concrete order is not a permutation.
         """
-        place = jnp.argsort(jnp.asarray(order), axis=-1)
-        if not isinstance(place, jax.core.Tracer) and (np.sort(order, axis=-1) != np.arange(self.k)).any():
+        traced = any(isinstance(leaf, jax.core.Tracer) for leaf in (order, self.t_start))
+        xp = jnp if traced else np
+        order = xp.asarray(order)
+        if not traced and (np.sort(order, axis=-1) != np.arange(self.k)).any():
             raise ValueError(f"schedule: order must hold permutations of 0..{self.k - 1}")
-        shape = jnp.broadcast_shapes(place.shape, self.t_start.shape)
-        place = jnp.broadcast_to(place, shape)
-        start, end = (jnp.broadcast_to(leaf, shape) for leaf in (self.t_start, self.t_end))
-        return Schedule(jnp.take_along_axis(start, place, axis=-1), jnp.take_along_axis(end, place, axis=-1))
+        shape = np.broadcast_shapes(order.shape, self.t_start.shape)
+        place = xp.broadcast_to(xp.argsort(order, axis=-1), shape)
+        leaves = (xp.broadcast_to(xp.asarray(leaf), shape) for leaf in (self.t_start, self.t_end))
+        return Schedule(*(xp.take_along_axis(leaf, place, axis=-1) for leaf in leaves))
 
     def prefixes(self) -> list[tuple[int, ...]]:
         """Sets of groups that are data while the others are still noise, smallest first: given one, the rest follows.
@@ -142,7 +145,7 @@ def from_intervals(t_start: Sequence[float], t_end: Sequence[float]) -> Schedule
         if not (0 <= a < b <= 1 and b - a >= SHORTEST):
             rule = f"0 <= t_start < t_end <= 1 and be at least {SHORTEST:g} long"
             raise ValueError(f"schedule: interval {j} must satisfy {rule}, got [{a:g}, {b:g}]")
-    return Schedule(jnp.asarray(start), jnp.asarray(end))
+    return Schedule(start, end)
 
 
 def _ordered(start: np.ndarray, end: np.ndarray, order) -> Schedule:
@@ -160,9 +163,24 @@ def check_order(order, k: int) -> None:
 
 
 def check_groups(groups: Sequence[int], k: int) -> list[int]:
-    """The group numbers as a sorted list without repetition; raises ValueError if one is not in 0..k-1."""
-    groups = sorted({int(j) for j in groups})
+    """The group numbers as a sorted list without repetition; raises ValueError unless they are of 0..k-1."""
+    given = np.asarray(list(groups))
+    if given.size and not (np.issubdtype(given.dtype, np.integer) and given.ndim == 1):
+        raise ValueError(f"groups: must be whole numbers, got {list(groups)}")
+    groups = sorted({int(j) for j in given})
     outside = [j for j in groups if not 0 <= j < k]
     if outside:
         raise ValueError(f"groups: {outside[0]} is out of range; there are groups 0..{k - 1}")
+    return groups
+
+
+def check_prefix(schedule: Schedule, groups: Sequence[int], name: str = "keep") -> list[int]:
+    """The groups, sorted; raises ValueError unless the schedule finishes exactly these before it begins the rest."""
+    groups = check_groups(groups, schedule.k)
+    if not 0 < len(groups) < schedule.k:
+        raise ValueError(f"{name}: name at least one of {schedule.k} groups and not all, got {groups}")
+    possible = schedule.prefixes()
+    if tuple(groups) not in possible:
+        known = ", ".join(str(list(prefix)) for prefix in possible) or "none, since its groups overlap in time"
+        raise ValueError(f"{name}: this schedule does not finish groups {groups} before the rest; possible are {known}")
     return groups

@@ -169,11 +169,11 @@ def test_refused(generate, schedule, keep, message):
 
 def test_keep_is_a_set():
     """Repetition and order say nothing."""
-    assert gdm.conditional.check_keep(gdm.schedule.uniform(3), (1, 0, 1)) == [0, 1]
+    assert gdm.schedule.check_prefix(gdm.schedule.uniform(3), (1, 0, 1)) == [0, 1]
     pauses = gdm.schedule.from_intervals([0.7, 0.0, 0.0], [0.9, 0.5, 0.4])
-    assert gdm.conditional.check_keep(pauses, [0]) == [0]
+    assert gdm.schedule.check_prefix(pauses, [0]) == [0]
     with pytest.raises(ValueError, match=r"possible are \[0\]$"):
-        gdm.conditional.check_keep(pauses, [0, 1])
+        gdm.schedule.check_prefix(pauses, [0, 1])
 
 
 def test_groups_of_mask():

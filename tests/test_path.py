@@ -132,7 +132,7 @@ def test_bad_input():
         ValueError, match=r"expected one schedule for the batch, \[k\], got intervals of shape \(2, 3\)"
     ):
         path.of(schedule.reorder([[0, 1, 2], [1, 2, 0]]), forward=True)
-    with pytest.raises(ValueError, match="the schedule must be concrete"):
+    with pytest.raises(ValueError, match="the schedule is traced, so its pieces are not known"):
         jax.jit(lambda schedule: path.of(schedule, forward=True))(schedule)
 
 
