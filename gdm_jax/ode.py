@@ -14,6 +14,7 @@ alpha stands still is carried bit for bit, and the error of an adaptive step is 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gdm_jax import network
+from gdm_jax import keys, network, program
 from gdm_jax import path as paths
 from gdm_jax.network import Network
 from gdm_jax.path import Path
@@ -31,6 +32,10 @@ from gdm_jax.process import Process
 from gdm_jax.schedule import Schedule
 
 STEPS_A_PIECE = 10  # among which an adaptive solver shares out the tolerance of a piece of the path
+CHECKPOINTS = 16  # states a piece that a gradient keeps of fixed steps; it computes up to 152 steps at most twice again
+
+# Not its compiled form, which would keep the network as it was when it was first called.
+_diffeqsolve = inspect.unwrap(diffrax.diffeqsolve)
 
 SOLVERS = {
     "euler": diffrax.Euler,
@@ -106,18 +111,18 @@ def encode(u: Network, process: Process, schedule: Schedule, x, **options) -> ja
     return _brief(solve(u, process, schedule, x, forward=True, **options))
 
 
-def latents(seeds, shape) -> jax.Array:
+def latents(seeds, shape, purpose: str = "sample") -> jax.Array:
     """Standard normal noise `[len(seeds), *shape]`, each example drawn from its own integer seed.
 
-    An image sampled from a seed does not depend on the batch it was sampled in.
+    An image sampled from a seed does not depend on the batch it was sampled in, nor on the precision: the numbers are
+    those of float32. The same seed gives other noise for another purpose, a name of `gdm_jax.keys.PURPOSES`.
 
     Raises:
       ValueError: if a seed is not a whole number from 0 to 2^32 - 1.
     """
-    seeds = np.asarray(seeds)
-    if seeds.ndim != 1 or not np.issubdtype(seeds.dtype, np.integer) or (seeds < 0).any() or (seeds >= 2**32).any():
-        raise ValueError(f"ode: seeds must be a list of whole numbers from 0 to 2^32 - 1, got {seeds!r}")
-    return jax.vmap(lambda seed: jax.random.normal(jax.random.key(seed), shape))(seeds.astype(np.uint32))
+    seeds = keys.check_seeds(seeds)
+    noise = jax.vmap(lambda seed: jax.random.normal(keys.root(seed, purpose), shape, jnp.float32))(seeds)
+    return noise.astype(jnp.result_type(float))
 
 
 def solve(
@@ -196,27 +201,37 @@ def plan(
         if solver not in SOLVERS:
             raise ValueError(f"ode: solver must be one of {', '.join(SOLVERS)}, got {solver!r}")
         solver = SOLVERS[solver]()
+    if not forward and not getattr(solver, "generates", True):
+        raise ValueError("ode: inverse_euler is for encode, where it undoes the steps of generate; generate by euler")
     if steps is None and not isinstance(solver, diffrax.AbstractAdaptiveSolver):
         raise ValueError(f"ode: {type(solver).__name__} cannot adapt its steps; pass steps=N")
     if not (rtol >= 0 and atol >= 0 and rtol + atol > 0):
         raise ValueError(f"ode: rtol and atol must not be negative nor both 0, got {rtol} and {atol}")
+    if isinstance(frames, bool) or not isinstance(frames, (int, np.integer)) or frames < 0:
+        raise ValueError(f"ode: frames must be a whole number of at least 0, got {frames!r}")
     path = paths.of(schedule, steps=steps, forward=forward, done=done, waiting=waiting)
+    if steps is None:
+        adjoint = adjoint or diffrax.RecursiveCheckpointAdjoint()
+    elif adjoint is None:  # any number of steps, so that the same program serves them all
+        adjoint, max_steps = diffrax.RecursiveCheckpointAdjoint(checkpoints=CHECKPOINTS), None
+    else:
+        max_steps = 1 << (int(max(path.steps, default=1)) - 1).bit_length()
     return path, {
         "solver": solver,
-        "tolerances": (rtol, atol),
-        "frames": frames,
-        "adjoint": adjoint or diffrax.RecursiveCheckpointAdjoint(),
-        "max_steps": max_steps if steps is None else int(max(path.steps, default=1)),
+        "tolerances": (np.asarray(rtol, np.float64), np.asarray(atol, np.float64)),
+        "frames": int(frames),
+        "adjoint": adjoint,
+        "max_steps": max_steps,
         "progress_meter": progress_meter or diffrax.NoProgressMeter(),
     }
 
 
 def follow(u: Network, process: Process, path: Path, x, **options) -> Solution:
     """`solve` along a path and with options of `plan`, without checks; traced x and path are welcome. t is empty."""
-    return _follow(network.as_pytree(u), process, path, x, **options)
+    return _follow(u, process, path, x, **options)
 
 
-@eqx.filter_jit
+@program.compiled
 def _follow(u, process, path, x, **options):
     x_bar, states, taken, failed = walk(Flow(u, process), path, process.basis.forward(x), **options)
     frames = None if states is None else jax.vmap(jax.vmap(process.basis.inverse))(states)
@@ -232,26 +247,29 @@ def calls(solver: diffrax.AbstractSolver, steps) -> int:
     return int(np.sum(steps)) * (tableau.num_stages - first) + first * len(steps)
 
 
-def check_solved(failed, solver, max_steps: int = 4096) -> None:
+def check_solved(failed, solver, max_steps: int | None = None) -> None:
     """Raises RuntimeError naming the examples that a solver did not finish, from `Solution.failed`."""
     examples = np.flatnonzero(np.asarray(failed))
     if len(examples):
         shown = ", ".join(map(str, examples[:8])) + (", ..." if len(examples) > 8 else "")
+        reason = f"it needs more than max_steps={max_steps} steps in a segment, or " if max_steps else "it "
         raise RuntimeError(
-            f"ode: {type(solver).__name__} did not finish example(s) {shown}: it needs more than max_steps={max_steps} "
-            "steps in a segment, or cannot solve an implicit one; loosen rtol and atol, or take more steps"
+            f"ode: {type(solver).__name__} did not finish example(s) {shown}: {reason}cannot solve an implicit one; "
+            "loosen rtol and atol, or take more steps"
         )
 
 
 def check_state(process: Process, schedule: Schedule, x, name: str) -> jax.Array:
     """x as a float array; raises ValueError unless it is finite and it, process and schedule fit together."""
-    x = jnp.asarray(x, jnp.result_type(float))
+    x = x if hasattr(x, "shape") else np.asarray(x)
     process.check(x)
     if schedule.k != process.k:
         raise ValueError(f"ode: the schedule has {schedule.k} intervals but the process has {process.k} groups")
-    if not isinstance(x, jax.core.Tracer) and not bool(jnp.isfinite(x).all()):
-        raise ValueError(f"ode: {name} holds NaN or infinite values")
-    return x
+    if not isinstance(x, jax.core.Tracer):
+        with jax.ensure_compile_time_eval():  # known now, also where the caller is being compiled
+            if not bool(jnp.isfinite(x).all()):
+                raise ValueError(f"ode: {name} holds NaN or infinite values")
+    return jnp.asarray(x, jnp.result_type(float))
 
 
 class Flow(eqx.Module):
@@ -292,7 +310,6 @@ def direction(u: Network, process: Process, x_bar, alpha, visible) -> jax.Array:
     return process.basis.forward(network.apply(u, process.basis.inverse(seen), alpha).astype(x_bar.dtype))
 
 
-@eqx.filter_jit
 def walk(field, path: Path, y, *, tolerances, **options):
     """Solve dy = field d alpha along a path.
 
@@ -339,7 +356,7 @@ def _scan(field, path, y, dt0, controller, *, solver, frames, max_steps, **optio
 
     def walk_piece(y, row):
         piece, dt0 = row
-        solution = diffrax.diffeqsolve(
+        solution = _diffeqsolve(
             _GroupwiseTerm(field, piece),
             solver,
             t0=0.0,
