@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from PIL import Image
 
-from gdm_jax import charts, figures, latent, likelihood, metrics, ode
+from gdm_jax import charts, figures, keys, latent, likelihood, metrics, ode
 from gdm_jax.likelihood import Likelihood
 from gdm_jax.model import Model
 
@@ -44,14 +43,17 @@ def bits(model: Model, x, found: Likelihood, *, dequantised: bool) -> Report:
     names = [*(f"group {j}" for j in range(model.process.k)), "total"]
     rows, numbers = [], {"unit": unit, "n": len(x), "levels": levels if dequantised else None}
     for name, size, values in zip(names, [*sizes, sizes.sum()], [*groups.T, total]):
-        error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else np.nan
-        rows.append((name, int(size), f"{values.mean():.4f}", f"{error:.4f}"))
-        numbers[name] = {"elements": int(size), "mean": float(values.mean()), "standard_error": float(error)}
+        error = float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else None
+        rows.append((name, int(size), f"{values.mean():.4f}", "unknown" if error is None else f"{error:.4f}"))
+        numbers[name] = {"elements": int(size), "mean": float(values.mean()), "standard_error": error}
     scale = np.log(2) * sizes.sum() if dequantised else 1.0
-    within = float(np.nanmean(np.square(found.error)) ** 0.5 / scale)
+    known = not np.isnan(found.error).any()  # one probe of one draw does not tell
+    within = float(np.mean(np.square(found.error)) ** 0.5 / scale) if known else None
     numbers["standard_error_of_one"] = within
     text = table(("", "elements", unit, "standard error"), rows)
     estimated = f"; of one, estimated to a standard error of {within:.2g}" if within else ""
+    if not known:
+        estimated = "; of one, an estimate of unknown error"
     text += f"\nOver {len(x)} examples{estimated}.\n"
     if not dequantised or x.ndim != 4:
         return Report(text, numbers, {})
@@ -83,7 +85,7 @@ def bands(
     labels = labels if labels is not None and len(np.unique(labels)) > 1 else None
     process, shape, data = model.process, model.config.data.shape, model.config.data
     if data.dequantise:  # the data that it was trained to encode
-        x = likelihood.dequantise(x, jax.random.split(jax.random.key(seed), len(x)), data.levels)
+        x = likelihood.dequantise(x, keys.each(seed, "dequantise", count=len(x)), data.levels)
     z_bar = np.asarray(process.basis.forward(model.encode(x, **options)))
     index = np.asarray(process.groups.index)
     normal = metrics.group_normality(z_bar, index)

@@ -16,6 +16,7 @@ The traces are exact, by one derivative for each moving element, or Hutchinson's
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -24,13 +25,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gdm_jax import ode
-from gdm_jax.network import Network, as_pytree
+from gdm_jax import ode, program
+from gdm_jax.keys import derive
+from gdm_jax.network import Network
 from gdm_jax.path import Path
 from gdm_jax.process import Process
-from gdm_jax.schedule import Schedule
+from gdm_jax.schedule import Schedule, check_prefix
 
 DERIVATIVES_AT_ONCE = 16  # of an exact trace; more is faster and takes more memory
+PARTS = 64  # in which the elements of a group are added up
 
 
 class Likelihood(NamedTuple):
@@ -66,22 +69,24 @@ def log_likelihood(
     Args:
       u, process, schedule: as `gdm_jax.ode.generate`.
       x: `[batch, *shape]`. Images of whole grey levels have no density: add noise first, by `dequantise`.
-      done: groups given: the total is then log p(the others | these), and their own terms are 0. They must be finished
-        before the others begin, as in `gdm_jax.conditional`.
+      done: groups given: the total is then log p(the others | these), and their own terms are 0. As in
+        `gdm_jax.conditional`, the schedule must finish exactly these before it begins the others.
       probes: random signs a trace; 0 for exact traces, as many network derivatives a step as elements move at once.
-      key: for probes > 0, one random key, or `[batch]` of them.
+      key: one random key, or `[batch]` of them, for probes > 0. What is drawn from them is drawn by nothing else here.
       throw: as `gdm_jax.ode.solve`.
       **options: of `gdm_jax.ode.plan` (solver, steps, rtol, atol, ...); the solver must be explicit. An adaptive
-        solver also holds the error of the terms, per element, to its tolerance.
+        solver also holds the error of each term, divided by the number of its elements, to its tolerance.
 
     Raises:
-      ValueError: as `solve`; if probes > 0 and key is none, or not one of `jax.random.key` or one an example.
+      ValueError: as `solve`; if done is no prefix of the schedule's order; if probes > 0 and key is none, or not one of
+        `jax.random.key` or one an example.
       RuntimeError: as `solve`.
     """
     x = ode.check_state(process, schedule, x, "x")
     if probes < 0 or (probes and key is None):
         given = f"probes={probes}" + (", key=None" if key is None else "")
         raise ValueError(f"likelihood: probes must be 0 (exact) or more, with a key, got {given}")
+    done = check_prefix(schedule, done, "done") if len(done) else ()
     path, options = ode.plan(schedule, forward=True, done=done, **options)
     keys = _keys(key, len(x)) if probes else None
     found, failed = follow(u, process, path, x, keys, probes=probes, widest=widest(process, path, x), **options)
@@ -115,8 +120,11 @@ def dequantise(x, keys, levels: int = 256) -> jax.Array:
       x: `[batch, *shape]` in [-1, 1], of `levels` evenly spread values.
       keys: `[batch]` random keys.
     """
-    noise = jax.vmap(lambda key: jax.random.uniform(key, x.shape[1:], minval=-0.5, maxval=0.5))(keys)
-    return x + noise * level_width(levels)
+
+    def noise(key):
+        return jax.random.uniform(derive(key, "dequantise"), x.shape[1:], jnp.float32, minval=-0.5, maxval=0.5)
+
+    return x + jax.vmap(noise)(keys) * level_width(levels)
 
 
 def bits_per_dimension(log_p, elements, levels: int = 256):
@@ -134,25 +142,28 @@ def bits_per_dimension(log_p, elements, levels: int = 256):
 
 
 def widest(process: Process, path: Path, x) -> int:
-    """Most elements of an example that move at once, what an exact trace takes."""
+    """Most elements of an example that move at once, what an exact trace takes; all of them of a traced process."""
+    if isinstance(process.groups.index, jax.core.Tracer):
+        return math.prod(x.shape[1:])
     channels = int(np.prod(x.shape[1:])) // int(process.groups.sizes.sum())
     return int((path.moving * process.groups.sizes).sum(1).max()) * channels
 
 
 def follow(u: Network, process: Process, path: Path, x, keys, *, probes: int, widest: int, **options):
     """`log_likelihood` along a path and with options of `gdm_jax.ode.plan`, without checks: (Likelihood, failed)."""
-    return _follow(as_pytree(u), process, path, x, keys, probes=probes, widest=widest, **options)
+    return _follow(u, process, path, x, keys, probes=probes, widest=widest, **options)
 
 
-@eqx.filter_jit
+@program.compiled
 def _follow(u, process, path, x, keys, *, probes, widest, **options):
-    signs = None
-    if probes:
-        signs = jax.vmap(lambda key: jax.random.rademacher(key, (probes, *x.shape[1:]), x.dtype))(keys)
-    field = _FlowAndTrace(ode.Flow(u, process), signs, widest)
+    def draw(key):
+        return jax.random.rademacher(derive(key, "probe"), (probes, *x.shape[1:]), x.dtype)
+
+    field = _FlowAndTrace(ode.Flow(u, process), jax.vmap(draw)(keys) if probes else None, widest)
     x_bar = process.basis.forward(x)
     start = x_bar, jnp.zeros((len(x), max(probes, 1), process.k), x.dtype)
     (z_bar, traces), _, _, failed = ode.walk(field, path, start, **options)
+    traces = traces * field.sizes(x)
     normal = field.by_group(-0.5 * (jnp.square(z_bar) + jnp.log(2 * jnp.pi)))
     totals = traces.sum(-1)
     error = totals.std(-1, ddof=1) / probes**0.5 if probes > 1 else jnp.full(len(x), jnp.nan if probes else 0.0)
@@ -161,7 +172,10 @@ def _follow(u, process, path, x, keys, *, probes, widest, **options):
 
 
 class _FlowAndTrace(eqx.Module):
-    """The field of x_bar `[batch, *shape]` together with the integrals of tr_j, `[batch, probes or 1, k]`."""
+    """The field of x_bar `[batch, *shape]` together with the integrals of tr_j / |S_j|, `[batch, probes or 1, k]`.
+
+    Divided by the number of elements, the traces of many elements are judged by an adaptive solver as those of one.
+    """
 
     flow: ode.Flow
     signs: Any  # [batch, probes, *shape], or None for exact traces
@@ -169,8 +183,9 @@ class _FlowAndTrace(eqx.Module):
 
     def direction(self, y, alpha, piece):
         f, jacobian = jax.linearize(lambda x_bar: self.flow.direction(x_bar, alpha, piece), y[0])
-        moves = jnp.broadcast_to(self.flow.process.spread(piece.moving, f), f.shape)[0]
-        return f, (self._exact if self.signs is None else self._estimate)(jacobian, moves, f)
+        moves = jnp.broadcast_to(self.flow.process.spread(piece.moving, f), (1, *f.shape[1:]))[0]
+        traces = (self._exact if self.signs is None else self._estimate)(jacobian, moves, f)
+        return f, traces / self.sizes(f)
 
     def _exact(self, jacobian, moves, f):
         """One derivative for each moving element; those left over, where fewer move, count nothing."""
@@ -179,11 +194,13 @@ class _FlowAndTrace(eqx.Module):
 
         def derivative(i):
             along = jnp.zeros(flat.size, f.dtype).at[i].set(1).reshape(moves.shape)
-            return jacobian(jnp.broadcast_to(along, f.shape)).reshape(len(f), -1)[:, i] * flat[i]
+            return jacobian(jnp.broadcast_to(along, f.shape)).reshape(len(f), flat.size)[:, i] * flat[i]
 
+        if not len(f):
+            return jnp.zeros((0, 1, self.flow.process.k), f.dtype)
         found = jax.lax.map(derivative, elements, batch_size=min(DERIVATIVES_AT_ONCE, self.widest))
-        group = self._group_of_element(moves.shape)[elements]
-        return jnp.zeros((len(f), 1, self.flow.process.k), f.dtype).at[:, 0, group].add(found.T)
+        diagonal = jnp.zeros((len(f), flat.size), f.dtype).at[:, elements].set(found.T)
+        return self.by_group(diagonal.reshape(f.shape))[:, None]
 
     def _estimate(self, jacobian, moves, f):
         """e^T J e, split by group: the signs e are independent, so each group's part estimates its own trace."""
@@ -191,10 +208,19 @@ class _FlowAndTrace(eqx.Module):
         return jnp.moveaxis(jax.lax.map(lambda e: self.by_group(e * jacobian(e)), signs), 0, 1)
 
     def by_group(self, values):
-        """Sums over each group's elements: `[batch, *shape]` -> `[batch, k]`."""
-        flat = values.reshape(len(values), -1).T
-        group = self._group_of_element(values.shape[1:])
-        return jax.ops.segment_sum(flat, group, num_segments=self.flow.process.k).T
+        """Sums over each group's elements: `[batch, *shape]` -> `[batch, k]`.
+
+        In parts, and then over the parts: thousands of terms added one to another would lose the digits of a small one.
+        """
+        size, k = math.prod(values.shape[1:]), self.flow.process.k
+        parts = min(PARTS, size)
+        part = self._group_of_element(values.shape[1:]) * parts + jnp.arange(size) % parts
+        sums = jax.ops.segment_sum(values.reshape(len(values), size).T, part, num_segments=k * parts)
+        return sums.reshape(k, parts, len(values)).sum(1).T
+
+    def sizes(self, x):
+        """Elements of each group in an example, channels counted, `[k]`."""
+        return self.by_group(jnp.ones((1, *x.shape[1:]), x.dtype))[0]
 
     def _group_of_element(self, shape):
         index = jnp.asarray(self.flow.process.groups.index)
@@ -207,7 +233,7 @@ class _FlowAndTrace(eqx.Module):
 
     def size(self, y, moves):
         x_bar, traces = y
-        return jnp.maximum(self.flow.size(x_bar, moves), jnp.abs(traces).max() / x_bar[0].size)
+        return jnp.maximum(self.flow.size(x_bar, moves), jnp.abs(traces).max())
 
     @property
     def examples(self):

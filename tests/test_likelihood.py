@@ -11,6 +11,7 @@ from scipy.stats import kstest, multivariate_normal
 
 import gdm_jax as gdm
 from tests.gaussian import covariance, network
+from tests.runs import compilations
 
 COV = covariance(9)
 THIRDS = gdm.groups.bottom_to_top((3, 3), 3)
@@ -217,18 +218,12 @@ def test_not_strict_leaks():
 
 def test_one_compilation_for_all_orders_and_data():
     process, _, x = halves()
-    traced = []
-
-    def u(x_t, alpha):
-        traced.append(1)
-        return bending(x_t, alpha)
-
-    counts = []
-    for order in [(0, 1, 2), (2, 1, 0), (1, 2, 0)]:
-        gdm.log_likelihood(u, process, gdm.schedule.uniform(3, order=order), x, **COARSE)
-        counts.append(len(traced))
+    u = lambda x_t, alpha: bending(x_t, alpha)  # noqa: E731, its own programs
+    for count, order in enumerate([(0, 1, 2), (2, 1, 0), (1, 2, 0)]):
         x = x + 1
-    assert counts[0] == counts[1] == counts[2] > 0
+        with compilations() as made:
+            gdm.log_likelihood(u, process, gdm.schedule.uniform(3, order=order), x, **COARSE)
+        assert not made or count == 0
 
 
 @pytest.mark.parametrize("levels", [2, 16, 256])
@@ -287,3 +282,59 @@ def test_an_unfinished_solve_is_an_error():
     gdm.log_likelihood(bending, process, schedule, x, throw=False, **options)
     with pytest.raises(RuntimeError, match="the solver failed"):
         jax.jit(lambda x: gdm.log_likelihood(bending, process, schedule, x, **options).total)(x).block_until_ready()
+
+
+@pytest.mark.parametrize("d", [1, 64, 1024, 4096])
+def test_adaptive_error_of_an_element_does_not_grow_with_their_number(d):
+    """u = x (5 + 5 cos 60 alpha) in closed form: x = z exp(-c), c = 5 + 5 sin(60) / 60 for each element.
+
+    The Jacobian is diagonal, so that one probe gives the exact trace.
+    """
+    process = gdm.Process(gdm.groups.single((d,)))
+    u = lambda x_t, alpha: x_t * (5 + 5 * jnp.cos(60 * alpha))  # noqa: E731
+    x = jnp.linspace(-1, 1, d)[None] if d > 1 else jnp.ones((1, 1))
+    options = {"solver": "bosh3", "steps": None, "rtol": 1e-5, "atol": 1e-5, "probes": 1, "key": jax.random.key(0)}
+    found = gdm.log_likelihood(u, process, gdm.schedule.scalar(), x, **options)
+    growth = -(5 + 5 * np.sin(60) / 60)  # log z / x, as alpha falls from 1 to 0
+    z = np.asarray(x, np.float64) * np.exp(growth)
+    exact = (-0.5 * (z**2 + np.log(2 * np.pi)) + growth).sum()
+    assert abs(found.total[0] - exact) / d < 5e-5
+
+
+def test_a_small_group_is_held_to_the_tolerance_as_a_large_one():
+    """Two elements beside a thousand: the term of each group, by its elements."""
+    process = gdm.Process(gdm.groups.from_index((np.arange(1002) < 1000).astype(int)))
+    u = lambda x_t, alpha: x_t * (5 + 5 * jnp.cos(60 * alpha.sum(-1, keepdims=True)))  # noqa: E731
+    options = {"solver": "bosh3", "steps": None, "probes": 1, "key": jax.random.key(0)}
+    found = gdm.log_likelihood(u, process, gdm.schedule.uniform(2), jnp.zeros((1, 1002)), **options)
+    # Group 0 is encoded last: alpha_0 + alpha_1 falls from 2 to 1 for group 1, and then to 0.
+    growth = -np.array([5 + 5 * np.sin(60) / 60, 5 + 5 * (np.sin(120) - np.sin(60)) / 60])
+    exact = process.groups.sizes * (growth - 0.5 * np.log(2 * np.pi))
+    assert (np.abs(found.groups[0] - exact) / process.groups.sizes < 5e-5).all()
+
+
+@pytest.mark.parametrize("done", [[1], [0, 2], [0, 1, 2]])
+def test_only_sets_that_the_schedule_finishes_first_can_be_given(done):
+    """Those that `generate_given` refuses have no likelihood either."""
+    process, _, x = halves()
+    schedule = gdm.schedule.uniform(3)
+    with pytest.raises(ValueError, match="keep: "):
+        gdm.generate_given(bending, process, schedule, x, x, keep=done, steps=6)
+    with pytest.raises(ValueError, match="done: "):
+        gdm.log_likelihood(bending, process, schedule, x, done=done, **COARSE)
+
+
+def test_a_process_that_is_traced(tmp_path):
+    """Passed through jit as an argument, it gives what it gives outside."""
+    process, schedule, x = halves()
+    expected = gdm.log_likelihood(bending, process, schedule, x, **COARSE).groups
+    found = jax.jit(lambda process: gdm.log_likelihood(bending, process, schedule, x, **COARSE).groups)(process)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_no_examples():
+    process, schedule, x = halves()
+    u = lambda x_t, alpha: x_t**2  # noqa: E731
+    for options in ({}, {"probes": 2, "key": jax.random.key(0)}):
+        found = gdm.log_likelihood(u, process, schedule, x[:0], **COARSE, **options)
+        assert found.total.shape == (0,) and found.groups.shape == (0, 3)
