@@ -14,8 +14,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import importlib.metadata
-import json
 import pathlib
 from collections.abc import Callable
 
@@ -23,7 +21,7 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from gdm_jax import build, data, figures, files, metrics, ode
+from gdm_jax import build, data, figures, files, metrics, ode, record
 from gdm_jax.metrics import Statistics
 from gdm_jax.model import Model
 from gdm_jax.training import hosts
@@ -65,6 +63,7 @@ def judge(
     weights=None,
     reference=None,
     members: int = 10_000,
+    write: bool = False,
     progress: bool = False,
 ) -> Judge:
     """The judge of a data set, kept in `folder` and made only once.
@@ -77,6 +76,7 @@ def judge(
       weights: of Inception, a path.
       reference: an `.npz` with `mu` and `sigma` of the features to hold samples against, instead of the data set's.
       members: real examples, spread evenly over the set, whose features are kept for precision and recall.
+      write: as `gdm_jax.data.open_source`, whose default a config that came with a model does not get.
       progress: show a bar.
 
     Raises:
@@ -98,14 +98,14 @@ def judge(
 
     @functools.cache
     def opened(settings):
-        source = data.open_source(settings)
-        return source, _print_of(source)
+        source = data.open_source(settings, write=write)
+        return source, data.fingerprint(source)
 
     classifier = None
     if features == "classifier":
         source, mark = opened(settings)
         classifier = _classifier(source, folder / f"classifier-{mark}.npz", progress)
-        function, name = classifier.features, f"classifier {_hash(classifier.params)}"
+        function, name = classifier.features, f"classifier {record.fingerprint(classifier.params)}"
     elif features == "pixels":
         function, name = metrics.pixels, "pixels"
     else:
@@ -115,7 +115,7 @@ def judge(
     held = dataclasses.replace(settings, split=split or settings.split)
     source, mark = opened(held)
     about = {"data": held.name, "path": held.path, "split": held.split, "print": mark}
-    key = digest([name, mark, members])
+    key = record.digest([name, mark, members])
     statistics, kept = folder / f"reference-{key}.npz", folder / f"reference-{key}.npy"
     if not (statistics.is_file() and kept.is_file()):
         seen = _in_chunks(function, lambda some: source[some]["x"], len(source), f"{features} of data", progress)
@@ -168,7 +168,7 @@ def evaluate(
         raise ValueError(f"reference: its statistics are of {len(judge.real.mu)} features, {judge.name} has {width}")
     batch = options.pop("batch", CHUNK // 2)
     depends = _depends(model, judge, **options)
-    part = pathlib.Path(folder) / digest(depends)
+    part = pathlib.Path(folder) / record.digest(depends)
     (part / "features").mkdir(parents=True, exist_ok=True)
     seeds = [range(s * count, (s + 1) * count) for s in range(first_set, first_set + sets)]
     chunks = [chunk for of_set in seeds for chunk in _chunks(of_set)]
@@ -191,7 +191,7 @@ def evaluate(
         found["floor"] = floor(judge, count)
     found |= {"depends_on": depends, "reference": {**judge.about, "n": judge.real.count}}
     if hosts.first():
-        files.write(part / f"{count}x{sets}from{first_set}-{digest([neighbours, judge.about])}.json", found)
+        files.write(part / f"{count}x{sets}from{first_set}-{record.digest([neighbours, judge.about])}.json", found)
     return found
 
 
@@ -210,7 +210,7 @@ def compare_images(images, judge: Judge, *, neighbours: int = 3) -> dict:
     seen = _in_chunks(judge.features, lambda some: _bytes(images[some]), len(images), "features", False)
     found = {name: summary([value]) for name, value in _compare(seen, judge, neighbours).items()}
     found |= {"count": len(images), "neighbours": neighbours, "features": judge.name}
-    return found | {"reference": {**judge.about, "n": judge.real.count}, "versions": versions()}
+    return found | {"reference": {**judge.about, "n": judge.real.count}, "versions": record.versions()}
 
 
 @functools.lru_cache
@@ -240,17 +240,6 @@ def summary(values) -> dict:
     return {"mean": float(np.mean(values)), "std": std, "sets": values}
 
 
-def digest(values) -> str:
-    """A short name of nested plain values."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:12]
-
-
-def versions() -> dict:
-    """What made a number: of the libraries that compute it, and the kind of device."""
-    names = ("gdm-jax", "jax", "flax", "diffrax", "equinox", "numpy")
-    return {name: importlib.metadata.version(name) for name in names} | {"device": jax.devices()[0].device_kind}
-
-
 def _depends(model: Model, judge: Judge, *, label=None, guidance=None, **options) -> dict:
     """All that a sample's features depend on, said in one way only."""
     sampling = build.solver_options(model.config.sampling) | options
@@ -259,36 +248,17 @@ def _depends(model: Model, judge: Judge, *, label=None, guidance=None, **options
     guidance = model.config.sampling.guidance if guidance is None else guidance
     return {
         "features": judge.name,
-        "network": {**dataclasses.asdict(model.config.model), "parameters": _hash(model.u)},
+        "network": {**dataclasses.asdict(model.config.model), "parameters": record.fingerprint(model.u)},
         "checkpoint": model.step,
-        "process": dataclasses.asdict(model.config.process),
+        "process": {**dataclasses.asdict(model.config.process), "itself": record.fingerprint(model.process)},
         "intervals": np.stack([model.schedule.t_start, model.schedule.t_end], 1).tolist(),
-        "solver": sampling["solver"],
+        "solver": solver if isinstance(solver := sampling["solver"], str) else record.fingerprint(solver),
         "steps": None if adaptive else np.asarray(path.steps).tolist(),
         "tolerances": [sampling[name] for name in ("rtol", "atol")] if adaptive else None,
         "label": None if label is None else np.atleast_1d(label).tolist(),
         "guidance": None if label is None else float(guidance),
-        "versions": versions(),
+        "versions": record.versions(),
     }
-
-
-def _print_of(source) -> str:
-    """A fingerprint of a data set: its length and its examples, of a large one as many as take 256 MiB."""
-    seen = hashlib.sha256(str(len(source)).encode())
-    numbers = data.spread(2**28 // int(np.prod(source.shape)), len(source))
-    for start in range(0, len(numbers), CHUNK):
-        some = source[numbers[start : start + CHUNK]]
-        for x, label in zip(some["x"], some["label"]):
-            seen.update(np.ascontiguousarray(x).tobytes())
-            seen.update(label.tobytes())
-    return seen.hexdigest()[:12]
-
-
-def _hash(tree) -> str:
-    leaves = hashlib.sha256()
-    for leaf in jax.tree.leaves(tree):
-        leaves.update(np.ascontiguousarray(leaf).tobytes())
-    return leaves.hexdigest()[:12]
 
 
 def _of_solver(options: dict) -> dict:

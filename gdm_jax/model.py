@@ -12,14 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from gdm_jax import build, conditional, inversion, latent, likelihood, ode
+from gdm_jax import build, inversion, keys, latent, likelihood, ode
 from gdm_jax import config as configs
+from gdm_jax import path as paths
 from gdm_jax.family import Family
 from gdm_jax.inversion import Inversion
 from gdm_jax.likelihood import Likelihood
 from gdm_jax.network import Guided
 from gdm_jax.process import Process
-from gdm_jax.schedule import Schedule
+from gdm_jax.schedule import Schedule, check_prefix
 from gdm_jax.training import checkpoint, manifest, parallel, state
 
 
@@ -47,7 +48,6 @@ class Model:
     family: Family
     config: configs.Config
     step: int
-    _compiled: dict = dataclasses.field(default_factory=dict, repr=False)
 
     def sample(self, count: int | None = None, *, seeds: Sequence[int] | None = None, **options):
         """New data `[count, *shape]`.
@@ -82,42 +82,60 @@ class Model:
         """Groups `keep` of x as they are, the others generated given them; see `gdm_jax.conditional`.
 
         Args:
-          x: `[n, *shape]` in [-1, 1].
+          x: `[n, *shape]` in [-1, 1]; what is not of the groups `keep` does not matter.
           keep: group numbers; the model must have been trained on an order that begins with them.
-          z: noise like x for the rest; drawn from `seeds`, by default 0, 1, ..., if None.
+          z: noise like x for the rest; drawn from `seeds`, by default 0, 1, ..., if None. It is not the noise that
+            `sample` draws from the same seeds.
           **options: as `decode`.
 
         Raises:
           ValueError: naming the groups that can be kept, if these cannot.
         """
-        x = self._checked(x, "x")
+        self._check_shape(x, "x")
         schedule, keep = self.given(keep)
-        z = ode.latents(np.arange(len(x)) if seeds is None else seeds, self.config.data.shape) if z is None else z
-        start = np.asarray(latent.swap(self.process, self._checked(z, "z"), x, keep))
-        return self._solve(start, "fill", schedule, forward=False, done=keep, **options)
+        if z is None:
+            z = ode.latents(np.arange(len(x)) if seeds is None else seeds, self.config.data.shape, "fill")
+        start = latent.swap(self.process, self._checked(z, "z"), x, keep)
+        return self._solve(self._checked(start, "x"), "fill", schedule, forward=False, done=keep, **options)
 
-    def variations(self, seed: int, seeds: Sequence[int], keep: Sequence[int], **options):
-        """Samples that share the groups `keep` of the one from `seed`, the rest from `seeds`; the shared part is
-        computed once.
+    def variations(self, seed: int, seeds: Sequence[int], keep: Sequence[int], *, label=None, frames=0, **options):
+        """Samples that share the groups `keep` of the one from `seed`, the rest from `seeds`.
+
+        The shared part is computed once, or once for each class where `label` names one for each of the seeds.
         """
         schedule, keep = self.given(keep)
         waiting = [j for j in range(self.process.k) if j not in keep]
-        z = self._checked(ode.latents([seed], self.config.data.shape), "z")
-        options.setdefault("progress", False)
-        frames = {name: options.pop(name) for name in ("frames",) if name in options}
-        prefix = self._solve(z, "shared part", schedule, forward=False, waiting=waiting, **options)
-        return self.fill(np.repeat(prefix, len(seeds), axis=0), keep, seeds=seeds, **options, **frames)
+        self._check_label_count(label, len(seeds))
+        labels, of_seed = None, np.zeros(len(seeds), int)
+        if label is not None:
+            labels, of_label = np.unique(label, return_inverse=True)
+            of_seed = np.broadcast_to(of_label.ravel(), len(seeds))
+        z = np.repeat(ode.latents([seed], self.config.data.shape), 1 if labels is None else len(labels), axis=0)
+        prefix = self._solve(z, "shared part", schedule, forward=False, waiting=waiting, label=labels, **options)
+        return self.fill(prefix[of_seed], keep, seeds=seeds, label=label, frames=frames, **options)
 
     def invert(
-        self, x, *, steps=None, label=None, guidance=None, batch: int = 64, progress: bool = False, **options
+        self,
+        x,
+        *,
+        steps=None,
+        tolerance: float = inversion.TOLERANCE,
+        label=None,
+        guidance=None,
+        batch: int = 64,
+        progress: bool = False,
+        **options,
     ) -> Inversion:
-        """Data -> the latents that Euler with `steps` decodes back to them, with residuals; see `inversion.invert`."""
-        grid = inversion.plan(self.schedule, steps or self.inverse_steps)
-        run = self._compile(_invert_part, **options)
-        shared = self.u, grid, self._guidance(label, guidance)
-        part = self._labelled({"x": self._checked(x, "x")}, label)
-        z, residual, converged, calls, _ = self._in_parts(run, shared, part, batch, "invert", progress)
-        return Inversion(z, residual, converged, calls)
+        """Data -> the latents that Euler with `steps` decodes back to them, and how well; see `inversion.invert`."""
+        steps = steps or self.inverse_steps
+        shared = self.u, self.process, inversion.plan(self.schedule, steps), self._guidance(label, guidance), options
+        x = self._checked(x, "x")
+        part = self._labelled({"x": x}, label)
+        z, residual, calls, _ = self._in_parts(_invert_part, shared, part, batch, "invert", progress)
+        told = {"label": label, "guidance": guidance, "batch": batch}
+        again = self._solve(z, "decode", self.schedule, forward=False, solver="euler", steps=steps, **told)
+        error = np.abs(again - x).max(tuple(range(1, x.ndim)))
+        return Inversion(z, error, error <= tolerance, residual, calls)
 
     def log_likelihood(
         self,
@@ -150,17 +168,14 @@ class Model:
                 raise ValueError(f"{name}: must be at least 0, got {value}")
         options = {**build.solver_options(self.config.sampling), **options}
         path, options = ode.plan(self.schedule, forward=True, **options)
-        widest = likelihood.widest(self.process, path, x)
-        run = self._compile(_likelihood_part, probes=probes, widest=widest, **options)
-        shared = self.u, path, self._guidance(label, guidance)
+        of_trace = {"probes": probes, "widest": likelihood.widest(self.process, path, x)}
+        shared = self.u, self.process, path, self._guidance(label, guidance), options | of_trace
         found = []
         for draw in range(max(draws, 1)):
-            of_draw = jax.random.fold_in(jax.random.key(seed), draw)
-            keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(of_draw, np.arange(len(x)))
-            of_noise, of_signs = jax.vmap(jax.random.split, out_axes=1)(keys)
+            of_noise, of_signs = (keys.each(seed, purpose, draw, count=len(x)) for purpose in ("dequantise", "probe"))
             noisy = np.asarray(likelihood.dequantise(x, of_noise, self.config.data.levels)) if draws else x
             part = self._labelled({"x": noisy, "key": np.asarray(jax.random.key_data(of_signs))}, label)
-            *values, failed, _ = self._in_parts(run, shared, part, batch, "likelihood", progress)
+            *values, failed, _ = self._in_parts(_likelihood_part, shared, part, batch, "likelihood", progress)
             ode.check_solved(failed, options["solver"], options["max_steps"])
             found.append(Likelihood(*values))
         if len(found) == 1:
@@ -176,15 +191,14 @@ class Model:
           ValueError: if no order that the model was trained on begins with exactly these groups.
         """
         try:
-            return self.schedule, conditional.check_keep(self.schedule, keep)
+            return self.schedule, check_prefix(self.schedule, keep)
         except ValueError:
             if not 0 < len(set(keep)) < self.process.k or not set(keep) <= set(range(self.process.k)):
                 raise
         return self.family.given(keep), sorted(set(keep))
 
     def under(self, **changes) -> Model:
-        """The same model with other fields of config.sampling (order, overlap, boundaries, steps, ...); what was
-        compiled is kept.
+        """The same model with other fields of config.sampling (order, overlap, boundaries, steps, ...).
 
         Raises:
           ValueError: if a field is unknown or mistyped, or the model was not trained on such a path.
@@ -195,7 +209,12 @@ class Model:
     @property
     def inverse_steps(self):
         """Steps of the Euler grid that `invert` undoes by default: those of the config, or 64 if it adapts."""
-        return build.solver_options(self.config.sampling)["steps"] or max(64, self.process.k)
+        return build.solver_options(self.config.sampling)["steps"] or max(64, self.pieces)
+
+    @property
+    def pieces(self) -> int:
+        """Straight pieces of the schedule's path, the fewest steps that it can be walked in."""
+        return len(paths.of(self.schedule, forward=True).t_start)
 
     def _solve(
         self,
@@ -210,9 +229,9 @@ class Model:
         **options,
     ):
         path, options = ode.plan(schedule, **{**build.solver_options(self.config.sampling), **options})
-        run = self._compile(_solve_part, **options)
-        shared = self.u, path, self._guidance(label, guidance)
-        end, failed, along = self._in_parts(run, shared, self._labelled({"x": x}, label), batch, what, progress)
+        shared = self.u, self.process, path, self._guidance(label, guidance), options
+        part = self._labelled({"x": x}, label)
+        end, failed, along = self._in_parts(_solve_part, shared, part, batch, what, progress)
         ode.check_solved(failed, options["solver"], options["max_steps"])
         if along is None:
             return end
@@ -220,10 +239,13 @@ class Model:
         return end, np.array([path.t_start[0], *times]), np.concatenate([x[None], along])
 
     def _checked(self, x, name: str) -> np.ndarray:
+        self._check_shape(x, name)
+        return np.asarray(ode.check_state(self.process, self.schedule, x, name))
+
+    def _check_shape(self, x, name: str) -> None:
         expected = self.config.data.shape
         if np.ndim(x) != len(expected) + 1 or np.shape(x)[1:] != expected or not len(x):
             raise ValueError(f"{name}: must be [n, {', '.join(map(str, expected))}] with n >= 1, got {np.shape(x)}")
-        return np.asarray(ode.check_state(self.process, self.schedule, x, name))
 
     def check_label(self, label, guidance=None) -> None:
         """Raises ValueError unless the model knows these classes and can be guided so; None is neither."""
@@ -245,35 +267,32 @@ class Model:
         """The arrays of a batch together with its labels."""
         if label is None:
             return part
-        count, label = len(part["x"]), np.asarray(label)
-        if label.shape not in ((), (1,), (count,)):
-            raise ValueError(f"label: must be a whole number, or one for each of {count} examples, got {label!r}")
+        count = len(part["x"])
+        self._check_label_count(label, count)
         return {**part, "label": np.broadcast_to(label, (count,)).astype(np.int32)}
+
+    def _check_label_count(self, label, count: int) -> None:
+        if label is not None and np.shape(label) not in ((), (1,), (count,)):
+            raise ValueError(f"label: must be a whole number, or one for each of {count} examples, got {label!r}")
 
     def _guidance(self, label, guidance):
         self.check_label(label, guidance)
         guidance = self.config.sampling.guidance if guidance is None else guidance
         return None if label is None or guidance == 1 else jnp.float32(guidance)
 
-    def _compile(self, function, **options):
-        key = (function, *sorted((name, repr(value)) for name, value in options.items()))
-        if key not in self._compiled:
-            self._compiled[key] = parallel.over_examples(functools.partial(function, self.process, options))
-        return self._compiled[key]
-
-    def _in_parts(self, run, shared, arrays: dict, batch: int, what: str, progress: bool):
-        """run(shared, part) on parts of one length, so that it compiles once; the outputs joined."""
+    def _in_parts(self, function, shared, arrays: dict, batch: int, what: str, progress: bool):
+        """function(shared, part) on parts of one length, so that it compiles once; the outputs joined."""
         if batch < 1:
             raise ValueError(f"batch: must be at least 1, got {batch}")
         total = len(arrays["x"])
         devices = jax.local_device_count()
         batch = -(-min(batch, total) // devices) * devices
-        outputs = []
+        outputs, run = [], parallel.over_examples(function, shared)
         with tqdm(total=total, unit=" images", desc=what, disable=not progress) as bar:
             for start in range(0, total, batch):
                 chosen = np.minimum(np.arange(start, start + batch), total - 1)  # the last example fills up
                 count = min(batch, total - start)
-                *ends, along = run(shared, {name: array[chosen] for name, array in arrays.items()})
+                *ends, along = run({name: array[chosen] for name, array in arrays.items()})
                 along = None if along is None else np.asarray(along)[:, :count]
                 outputs.append((*(np.asarray(end)[:count] for end in ends), along))
                 bar.update(count)
@@ -285,23 +304,23 @@ def _told(u, part, guidance):
     return Guided(u, part["label"], guidance) if "label" in part else u
 
 
-def _solve_part(process, options, shared, part):
-    u, path, guidance = shared
+def _solve_part(shared, part):
+    u, process, path, guidance, options = shared
     solution = ode.follow(_told(u, part, guidance), process, path, part["x"], **options)
     along = None if solution.frames is None else solution.frames.reshape(-1, *part["x"].shape)
     return solution.x, solution.failed, along
 
 
-def _invert_part(process, options, shared, part):
-    u, grid, guidance = shared
-    found = inversion.undo(_told(u, part, guidance), process, grid, part["x"], **options)
-    return found.z, found.residual, found.converged, jnp.broadcast_to(found.calls, len(part["x"])), None
+def _invert_part(shared, part):
+    u, process, grid, guidance, options = shared
+    z, residual, calls = inversion.undo(_told(u, part, guidance), process, grid, part["x"], **options)
+    return z, residual, jnp.broadcast_to(calls, len(part["x"])), None
 
 
-def _likelihood_part(process, options, shared, part):
-    u, path, guidance = shared
-    keys = jax.random.wrap_key_data(part["key"])
-    found, failed = likelihood.follow(_told(u, part, guidance), process, path, part["x"], keys, **options)
+def _likelihood_part(shared, part):
+    u, process, path, guidance, options = shared
+    each = jax.random.wrap_key_data(part["key"])
+    found, failed = likelihood.follow(_told(u, part, guidance), process, path, part["x"], each, **options)
     return *found, failed, None
 
 

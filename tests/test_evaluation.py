@@ -6,12 +6,14 @@ The network is u = a x_t in every pixel, so that sampling multiplies noise by on
 import dataclasses
 import json
 
+import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gdm_jax import build, data, evaluation, metrics
+import gdm_jax as gdm
+from gdm_jax import build, data, evaluation, metrics, record
 from gdm_jax import config as configs
 from gdm_jax.evaluation import Judge
 from gdm_jax.metrics import Statistics
@@ -43,6 +45,20 @@ def make(**sampling):
 @pytest.fixture(scope="module")
 def model():
     return make()
+
+
+OTHER_GROUPS = gdm.groups.from_index(np.arange(16).reshape(4, 4) % 2)
+
+
+def mine(factor):
+    """A solver of one's own, of the same name whatever it does."""
+
+    class Mine(diffrax.Euler):
+        def step(self, terms, t0, t1, y0, args, *rest):
+            y1, *others = super().step(terms, t0, t1, y0, args, *rest)
+            return factor * y1, *others
+
+    return Mine()
 
 
 class Pixels:
@@ -89,14 +105,13 @@ def blurred(x_t, alpha):
 @pytest.mark.parametrize("batch", [16, 100])
 def test_neither_batch_nor_devices_matter(model, tmp_path, monkeypatch, batch):
     """Eight devices with either batch, and one device with a third; 208 images, which none of them divides."""
-    several = dataclasses.replace(model, u=jax.tree_util.Partial(blurred), _compiled={})
+    several = dataclasses.replace(model, u=jax.tree_util.Partial(blurred))
     assert jax.local_device_count() == 8
     x = several.sample(208, batch=batch)
     found = evaluation.evaluate(several, judged(), tmp_path / "8", count=208, batch=batch)
     monkeypatch.setattr(jax, "local_device_count", lambda: 1)
-    alone = dataclasses.replace(several, _compiled={})
-    np.testing.assert_allclose(alone.sample(208, batch=64), x, atol=1e-5)
-    again = evaluation.evaluate(alone, judged(), tmp_path / "1", count=208, batch=64)
+    np.testing.assert_allclose(several.sample(208, batch=64), x, atol=1e-5)
+    again = evaluation.evaluate(several, judged(), tmp_path / "1", count=208, batch=64)
     assert found["frechet"]["mean"] == pytest.approx(again["frechet"]["mean"], rel=1e-3)
     assert found["depends_on"] == again["depends_on"]
 
@@ -161,9 +176,12 @@ def test_goes_on_where_it_was_interrupted(model, tmp_path):
         (lambda model: model, {"solver": "heun"}),
         (lambda model: make(boundaries=(0.3,)), {}),
         (lambda model: dataclasses.replace(model, step=8), {}),
+        (lambda model: dataclasses.replace(model, process=dataclasses.replace(model.process, strict=True)), {}),
+        (lambda model: dataclasses.replace(model, process=gdm.Process(OTHER_GROUPS)), {}),
+        (lambda model: model, {"solver": mine(1.0)}),
         (lambda model: dataclasses.replace(model, u=jax.tree_util.Partial(field, np.ones(1))), None),
     ],
-    ids=["steps", "solver", "intervals", "checkpoint", "network"],
+    ids=["steps", "solver", "intervals", "checkpoint", "strict", "groups", "own solver", "network"],
 )
 def test_no_two_kinds_of_samples_share_a_file(model, tmp_path, change, options):
     evaluation.evaluate(model, judged(), tmp_path, count=24, neighbours=0)
@@ -173,6 +191,17 @@ def test_no_two_kinds_of_samples_share_a_file(model, tmp_path, change, options):
     other = Pixels()
     evaluation.evaluate(change(model), judged(other), tmp_path, count=24, neighbours=0, **options)
     assert other.seen == 24
+
+
+def test_what_is_of_one_name_and_differs_has_another_fingerprint():
+    """Solvers, functions and arrays; the same one, made again, has the same."""
+    kinds = [mine(1.0), mine(2.0), lambda x: x + 1, lambda x: x + 2, np.zeros(3), np.zeros((3, 1)), {"a": 1}, {"a": 2}]
+    marks = [record.fingerprint(kind) for kind in kinds]
+    assert len(set(marks)) == len(marks)
+    assert record.fingerprint(mine(1.0)) == marks[0] and record.fingerprint(lambda x: x + 1) == marks[2]
+    around = {"a": 1}
+    around["itself"] = around
+    assert record.fingerprint(around) != marks[6]
 
 
 def test_samples_asked_for_in_other_words_are_the_same(model, tmp_path):
@@ -207,7 +236,7 @@ def test_calls_of_a_model(model):
         jax.debug.callback(lambda: made.append(1))
         return -x_t
 
-    watched = dataclasses.replace(model, u=jax.tree_util.Partial(counted), _compiled={})
+    watched = dataclasses.replace(model, u=jax.tree_util.Partial(counted))
     for options in ({}, {"solver": "heun", "steps": 3}, {"solver": "tsit5", "steps": 5}, {"steps": (2, 4)}):
         made.clear()
         watched.sample(8, **options)
@@ -294,7 +323,7 @@ def test_bad_input(model, settings, tmp_path):
     several = dataclasses.replace(settings, mixture=(("digits", "", 1.0), ("digits", "", 2.0)))
     with pytest.raises(ValueError, match="^reference: a mixture of data sets is no one set"):
         evaluation.judge(several, "pixels", tmp_path)
-    broken = dataclasses.replace(model, u=jax.tree_util.Partial(lambda x_t, alpha: x_t * jnp.nan), _compiled={})
+    broken = dataclasses.replace(model, u=jax.tree_util.Partial(lambda x_t, alpha: x_t * jnp.nan))
     with pytest.raises(ValueError, match="^evaluate: samples of seeds 0 to 9 are not finite"):
         evaluation.evaluate(broken, judged(), tmp_path, count=10)
     for options, message in (

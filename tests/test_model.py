@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import gdm_jax as gdm
 from gdm_jax import build, data, latent, ode, training
 from gdm_jax import config as configs
+from tests.runs import compilations
 
 ORDERS = ((0, 1, 2), (2, 0, 1))
 SHAPE = (8, 8, 1)
@@ -104,7 +106,7 @@ def test_frames_lead_from_noise_to_data(model):
         (lambda model: model.sample(4, solver="eulr"), "solver"),
         (lambda model: model.sample(4, steps=2), "steps"),
         (lambda model: model.sample(0), "count: must be at least 1, got 0"),
-        (lambda model: model.sample(seeds=[]), "seeds must be"),
+        (lambda model: model.sample(seeds=[]), "seeds: must be"),
         (lambda model: model.sample(4, batch=0), "batch"),
     ],
 )
@@ -124,7 +126,7 @@ def test_fill_keeps_these_groups_and_draws_the_others(model, digits, keep):
     assert (x.shape, x.dtype) == (digits.shape, np.float32)
     np.testing.assert_allclose(bands(model, x, keep), bands(model, digits, keep), atol=1e-5)
     assert np.abs(bands(model, x, rest) - bands(model, digits, rest)).max(1).min() > 1e-2
-    np.testing.assert_array_equal(model.fill(digits, keep, z=ode.latents(np.arange(8), SHAPE)), x)
+    np.testing.assert_array_equal(model.fill(digits, keep, z=ode.latents(np.arange(8), SHAPE, "fill")), x)
     other = model.fill(digits, keep, seeds=np.arange(1, 9))
     assert np.abs(bands(model, other, rest) - bands(model, x, rest)).max(1).min() > 1e-2
     negative = model.fill(-digits, keep)
@@ -156,7 +158,7 @@ def test_variations_are_samples_of_noise_combined(model, keep):
     shared = bands(model, x, keep)
     np.testing.assert_allclose(shared, np.broadcast_to(shared[:1], shared.shape), atol=1e-5)
     way = model.under(order=next(order for order in ORDERS if set(order[: len(keep)]) == set(keep)))
-    combined = latent.swap(model.process, ode.latents(seeds, SHAPE), ode.latents([7], SHAPE), keep)
+    combined = latent.swap(model.process, ode.latents(seeds, SHAPE, "fill"), ode.latents([7], SHAPE), keep)
     np.testing.assert_allclose(x, way.decode(combined), atol=1e-5)
 
 
@@ -261,16 +263,11 @@ def test_under_equals_load(workdir, model):
 
 def test_another_order_compiles_nothing(model):
     """A path is an argument of what is compiled."""
-    traced = []
-
-    def u(x_t, alpha):
-        traced.append(1)
-        return jnp.sin(x_t)
-
-    way = dataclasses.replace(model, u=jax.tree_util.Partial(u), _compiled={})
-    first, count = way.sample(4), len(traced)
-    assert np.abs(way.under(order=(2, 0, 1)).sample(4) - first).max() > 1e-4
-    assert len(traced) == count > 0
+    way = dataclasses.replace(model, u=jax.tree_util.Partial(lambda x_t, alpha: jnp.sin(x_t)))
+    first = way.sample(4)
+    with compilations() as made:
+        other = way.under(order=(2, 0, 1)).sample(4)
+    assert not made and np.abs(other - first).max() > 1e-4
 
 
 # Refusals
@@ -323,3 +320,72 @@ def test_refusals(model, digits, call, message):
 def test_a_model_without_labels_takes_none(unlabelled):
     with pytest.raises(ValueError, match="label: this model was trained without labels; train one with model.classes"):
         unlabelled.sample(2, label=3)
+
+
+# What a program depends on
+
+
+def test_another_process_or_network_is_another_program(model):
+    """Put in the place of the model's own: the answer is theirs."""
+    first = model.sample(4)
+    for change in (
+        {"process": dataclasses.replace(model.process, strict=False)},
+        {"process": gdm.Process(gdm.groups.bottom_to_top((8, 8), 3), strict=True)},
+        {"u": jax.tree_util.Partial(lambda x_t, alpha: x_t)},
+    ):
+        other = dataclasses.replace(model, **change)
+        options = {"solver": "euler", "steps": 6}
+        z = ode.latents(range(4), SHAPE)
+        expected = gdm.generate(other.u, other.process, other.schedule, z, **options)
+        np.testing.assert_allclose(other.sample(4, **options), expected, atol=1e-5)
+        assert np.abs(other.sample(4) - first).max() > 1e-4
+
+
+def test_two_solvers_of_one_name(model):
+    def made(factor):
+        class Mine(diffrax.Euler):
+            def step(self, terms, t0, t1, y0, args, *rest):
+                y1, *others = super().step(terms, t0, t1, y0, args, *rest)
+                return factor * y1, *others
+
+        return Mine()
+
+    one, two = (model.sample(2, solver=made(factor), steps=3) for factor in (1.0, 0.0))
+    assert np.abs(one).max() > 0.1 and (two == 0).all()
+
+
+def test_a_search_over_shares_compiles_once(model):
+    model.sample(2, solver="euler", steps=(4, 4, 4))
+    with compilations() as made:
+        for steps in ((1, 1, 10), (3, 8, 1), (6, 5, 5)):
+            model.sample(2, solver="euler", steps=steps)
+    assert not made
+
+
+def test_a_label_for_each_variation(model):
+    """The shared part is drawn for each label; one label for all gives what it alone would."""
+    x = model.variations(7, [3, 1, 4], [0], label=[1, 2, 1])
+    alone = model.variations(7, [3, 4], [0], label=1)
+    np.testing.assert_allclose(x[[0, 2]], alone, atol=1e-5)
+    np.testing.assert_allclose(x[1:2], model.variations(7, [1], [0], label=2), atol=1e-5)
+    with pytest.raises(ValueError, match="label: must be a whole number, or one for each of 3"):
+        model.variations(7, [3, 1, 4], [0], label=[1, 2])
+
+
+def test_samples_filled_are_not_themselves(model):
+    """The rest is drawn anew although the seeds, 0, 1, ..., are those of the samples."""
+    x = model.sample(4)
+    rest = bands(model, model.fill(x, [0]), [1, 2]) - bands(model, x, [1, 2])
+    assert np.abs(rest).max(1).min() > 1e-2
+
+
+def test_nan_where_a_filling_does_not_look(model):
+    """Groups of pixels: what is not kept may be anything; what is kept may not."""
+    halves = dataclasses.replace(model, process=gdm.Process(gdm.groups.bottom_to_top((8, 8), 3)))
+    x = np.ones((2, *SHAPE), np.float32)
+    expected = halves.fill(x, [0])
+    x[:, 0] = np.nan
+    np.testing.assert_array_equal(halves.fill(x, [0]), expected)
+    x[:, 7] = np.nan
+    with pytest.raises(ValueError, match="x holds NaN or infinite values"):
+        halves.fill(x, [0])
