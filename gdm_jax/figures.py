@@ -1,6 +1,7 @@
 """Pictures: grids, films and maps of numbers. Arrays in, Pillow images out.
 
-Images are `[n, height, width, channel]` in [-1, 1] with 1 or 3 channels, clouds of m points on the plane `[n, m, 2]`.
+Images are `[n, height, width, channel]` in [-1, 1], clouds of m points on the plane `[n, m, 2]`. One channel is grey,
+three are red, green and blue, of any other number each is drawn in grey beside the one before.
 Small images are magnified by a whole factor, so that pixels stay square and sharp. Labels wrap between words; they are
 in Pillow's own font, which knows ASCII.
 """
@@ -14,6 +15,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from gdm_jax import files
 
 MARGIN, GAP = 2, 14  # pixels between neighbours, and between what is to be told apart
 INK, PAPER, CUT = (30, 30, 30), (255, 255, 255), "\u2026"
@@ -137,10 +140,9 @@ def heat(
 
 
 def save(image: Image.Image, path, **options) -> None:
-    """Write an image, making its folder."""
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image.save(path, **options)
+    """Write an image, whole, making its folder."""
+    with files.replacing(path) as partial:
+        image.save(partial, **options)
 
 
 def cloud(points, *, side: int = 256, extent: float = 3.0) -> Image.Image:
@@ -153,10 +155,12 @@ def cloud(points, *, side: int = 256, extent: float = 3.0) -> Image.Image:
 def _tiles(images, cell: int) -> list[Image.Image]:
     images = np.asarray(images)
     points = images.ndim == 3 and images.shape[2] == 2
-    if not (points or images.ndim == 4 and images.shape[3] in (1, 3)) or not images.size:
-        raise ValueError(f"images: must be [n, height, width, 1 or 3] or [n, m, 2] and not empty, got {images.shape}")
+    if not (points or images.ndim == 4) or not images.size:
+        raise ValueError(f"images: must be [n, height, width, channel] or [n, m, 2], not empty, got {images.shape}")
     if points:
         return [cloud(image, side=max(cell, 128)).convert("RGB") for image in images]
+    if images.shape[3] not in (1, 3):
+        images = np.concatenate(np.split(images, images.shape[3], axis=3), axis=2)
     factor = max(1, -(-cell // min(images.shape[1:3])))
     pixels = np.broadcast_to(to_uint8(images), (*images.shape[:3], 3))
     return [Image.fromarray(image.repeat(factor, 0).repeat(factor, 1)) for image in pixels]
@@ -252,9 +256,8 @@ def _gif(pages: Sequence[Image.Image], path: pathlib.Path, seconds: float) -> No
 
 def _mp4(pages: Sequence[Image.Image], path: pathlib.Path, seconds: float) -> None:
     av = _optional("av", "film: an .mp4 needs PyAV; pip install 'gdm-jax[mp4]', or end the path in .gif")
-    path.parent.mkdir(parents=True, exist_ok=True)
     rate = fractions.Fraction(len(pages) / seconds).limit_denominator(1000)
-    with av.open(str(path), "w", options={"movflags": "faststart"}) as file:
+    with files.replacing(path) as partial, av.open(str(partial), "w", options={"movflags": "faststart"}) as file:
         stream = file.add_stream("libx264", rate=rate, options={"crf": "18"})
         stream.width, stream.height = pages[0].size
         stream.pix_fmt = "yuv420p"  # what browsers play

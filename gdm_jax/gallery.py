@@ -29,9 +29,9 @@ def write(model: Model, folder, *, progress: bool = False, **options) -> list[st
     if len(model.config.data.shape) != 3:
         figures.save(figures.cloud(model.sample(8192, **options), side=384), folder / "samples.png")
         return ["samples.png: 8,192 samples"]
-    lines = samples(model, folder, options)
-    source = data.open_source(model.config.data)
+    source = data.open_source(model.config.data, write=False)  # before the long part
     real, _ = data.examples(source, data.spread(64, len(source)))
+    lines = samples(model, folder, options)
     z = model.invert(real, progress=options["progress"])
     lines += reconstruction(model, folder, real, z, options)
     if model.process.k > 1:

@@ -53,7 +53,7 @@ def images(paths, count, split: str, model):
         if count < 1:
             raise ValueError(f"--data: must be at least 1, got {count}")
         settings = model.config.data
-        source = data.open_source(dataclasses.replace(settings, split=split) if split else settings)
+        source = data.open_source(dataclasses.replace(settings, split=split) if split else settings, write=False)
         return data.examples(source, range(min(count, len(source))))
     if len(model.config.data.shape) != 3:
         raise ValueError("--images: this model is not of images; pass --data COUNT")
@@ -68,14 +68,15 @@ def images(paths, count, split: str, model):
 
 
 def mask(path, model) -> np.ndarray:
-    """A black and white picture of the model's size as bool `[height, width]`; white is known."""
+    """A black and white picture of the model's size as bool `[height, width]`; white is known, transparent is not."""
     from gdm_jax.data.images import Unreadable, opened_image
 
     if model.process.basis.matrices:
         raise ValueError("--mask: is for groups of pixels; name the bands to keep with --keep")
     try:
         with opened_image(path) as opened:
-            return np.asarray(opened.convert("L")) > 127
+            grey = np.asarray(opened.convert("LA"))
+            return (grey[..., 0] > 127) & (grey[..., 1] > 127)
     except Unreadable as error:
         raise ValueError(f"--mask: {str(path)!r} cannot be read ({error})") from error
 

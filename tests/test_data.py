@@ -348,3 +348,74 @@ print(next(data.stream(source, seed=0, batch=32))["x"].shape, "tensorflow" in sy
     run = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": path}, capture_output=True,
                          text=True)
     assert (run.returncode, run.stdout.strip()) == (0, "(32, 8, 8, 1) False"), run.stderr
+
+
+# Types, ranges and transparency
+
+
+class Records(list):
+    """What TFDS gives of a data set on disk."""
+
+    def __getitems__(self, numbers):
+        return [self[n] for n in numbers]
+
+
+def source_of(images):
+    return data.sources.ImageSource(Records({"image": image} for image in images), images[0].shape)
+
+
+def test_pixels_of_sixteen_bits_are_scaled_by_their_type():
+    x = source_of(np.array([0, 13107, 65535], np.uint16)[:, None, None, None] * np.ones((4, 4, 1), np.uint16))[:]["x"]
+    np.testing.assert_allclose(data.to_model_range(x)[:, 0, 0, 0], [-1, -0.6, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "images, message",
+    [
+        (np.full((2, 4, 4, 1), 200.0), r"must be floats in \[-1, 1\], got some from 200 to 200"),
+        (np.full((2, 4, 4, 1), np.nan), r"must be floats in \[-1, 1\], got some from nan"),
+        (np.full((2, 4, 4, 1), 200, np.int64), "must be uint8, uint16 or floats .* got int64"),
+        (np.full((2, 4, 4, 1), True), "must be uint8, uint16 or floats .* got bool"),
+    ],
+)
+@pytest.mark.parametrize("in_memory", [2**28, 0])
+def test_images_of_other_types_and_ranges_are_refused(images, message, in_memory, monkeypatch):
+    monkeypatch.setattr(data.sources.ImageSource, "IN_MEMORY", in_memory)
+    with pytest.raises(ValueError, match=f"data.name: its images {message}"):
+        source_of(images)
+
+
+def test_numbers_of_another_type_are_no_pixels():
+    with pytest.raises(ValueError, match="values must be uint8, uint16 or floats in .*, got int32"):
+        data.to_model_range(np.array([200]))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_transparent_paper_is_white(mode, channels, tmp_path):
+    """Black ink on nothing."""
+    image = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
+    image.paste((0, 0, 0, 255), (0, 0, 8, 4))
+    image = image.convert(mode) if mode != "P" else image.quantize()
+    image.save(tmp_path / "ink.png")
+    x = data.read_image(tmp_path / "ink.png", (8, 8, channels))
+    assert x[:4].max() <= 2 and x[4:].min() >= 253
+
+
+def test_a_fingerprint_is_of_what_the_data_are(digits, pictures):
+    """The same wherever it lies and in whatever parts it is read; another for one pixel or one label."""
+    assert data.fingerprint(digits) == data.fingerprint(digits)
+    images = np.arange(3 * 16, dtype=np.uint8).reshape(3, 4, 4, 1)
+    marks = [data.fingerprint(source_of(images))]
+    images[2, 3, 3] += 1
+    marks += [data.fingerprint(source_of(images)), data.fingerprint(source_of(images[:2]))]
+    assert len(set(marks)) == 3
+    moved = pictures.rename(pictures.parent / "moved")
+    first = data.fingerprint(opened(moved, dir=str(pictures.parent / "a")))
+    assert first == data.fingerprint(opened(moved.rename(pictures), dir=str(pictures.parent / "b")))
+
+
+def test_a_mixture_of_types_is_refused():
+    parts = [source_of(np.zeros((2, 4, 4, 1), dtype)) for dtype in (np.uint8, np.uint16)]
+    with pytest.raises(ValueError, match="data.mixture: must hold images of one type, got uint"):
+        data.Several(parts, [1, 1])

@@ -280,7 +280,7 @@ def test_heat_bar_names_its_ends_and_unit():
     "draw, message",
     [
         (lambda: figures.grid(np.zeros((0, 8, 8, 1))), r"images: .* not empty, got \(0, 8, 8, 1\)"),
-        (lambda: figures.grid(np.zeros((2, 8, 8, 2))), r"images: .* 1 or 3\].*got \(2, 8, 8, 2\)"),
+        (lambda: figures.grid(np.zeros((2, 8, 8))), r"images: must be \[n, height, width, channel\].*got \(2, 8, 8\)"),
         (lambda: figures.grid(np.zeros((2, 8, 8))), r"images: .*got \(2, 8, 8\)"),
         (lambda: figures.grid(np.zeros((8, 8))), r"images: .*got \(8, 8\)"),
         (lambda: figures.grid([BLACK], columns=0), "columns: must be at least 1, got 0"),
@@ -310,3 +310,11 @@ def test_bad_input(draw, message, tmp_path, monkeypatch):
         draw()
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_channels_of_another_number_stand_side_by_side():
+    """Two or four of them: each as a grey picture."""
+    image = np.stack([np.full((1, 8, 8), -1.0), np.full((1, 8, 8), 1.0)], axis=-1)
+    page = grey(figures.grid(image, cell=8))
+    assert page.shape[1] - page.shape[0] == 8
+    assert page[4, 4] == 0 and page[4, 13] == 255

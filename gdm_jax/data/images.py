@@ -39,6 +39,8 @@ def find_images(folder) -> list[pathlib.Path]:
 def read_image(file, shape: tuple[int, int, int]) -> np.ndarray:
     """One image file as uint8 `[height, width, channel]`: centre-cropped to the shape's proportions, then resized.
 
+    What is transparent is white.
+
     Raises:
       Unreadable: if the file is not a whole image.
       ValueError: if shape asks for other than 1 or 3 channels.
@@ -48,6 +50,9 @@ def read_image(file, shape: tuple[int, int, int]) -> np.ndarray:
         raise ValueError(f"data.shape: images have 1 or 3 channels, got {channels}")
     with opened_image(file) as opened:
         image = ImageOps.exif_transpose(opened)
+        if image.has_transparency_data:  # as it looks on white paper
+            paper = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(paper, image.convert("RGBA"))
         if image.mode.startswith("I"):  # 16 bits; converting would clip
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         image = image.convert("L" if channels == 1 else "RGB")

@@ -34,6 +34,10 @@ class Mixture:
 
     shape = (2,)
 
+    @property
+    def classes(self) -> int:
+        return len(self.weights)
+
     @classmethod
     def default(cls, **options) -> Mixture:
         """Four unequal components whose x_1 is bimodal and tells much, but not all, of x_2."""
