@@ -206,13 +206,17 @@ def differences(a: Config, b: Config) -> list[str]:
 
 
 # Beyond these a config asks for more than fits any machine.
-LONGEST_AXIS, MOST_GROUPS, MOST_ORDERS = 2048, 4096, 10_000
+LONGEST_AXIS, MOST_GROUPS, MOST_ORDERS = 1024, 4096, 10_000
+MOST_LAYERS, MOST_PARAMETERS = 1024, 2**33  # of a network, about
+MOST_PLACES = 2**20  # groups times the schedules that a network is trained on
 MOST = {
     "training.batch": 2**20,
     "training.steps": 2**31 - 1,
     "model.channels": 2**14,
     "model.blocks": 2**8,
     "model.classes": 2**20,
+    "training.warmup_images": 2**40,
+    "training.ema_halflife_images": 2**40,
 }
 
 _PARTITIONS = (
@@ -260,6 +264,10 @@ def check(config: Config) -> None:
     _rule("data.shape", data.shape, small, f"of axes of at most {LONGEST_AXIS:,} for process.basis {process.basis!r}")
     _rule("data.flip", data.flip, len(data.shape) == 3 or not data.flip, "False for vectors")
     _rule("model.name", model.name, len(data.shape) == 3 or model.name == "mlp", "mlp where data.shape is (dim,)")
+    layers, parameters = _size(model, math.prod(data.shape))
+    _rule("model.blocks", f"about {layers:,} layers", layers <= MOST_LAYERS, f"of at most {MOST_LAYERS:,} layers")
+    rule = f"of at most {MOST_PARAMETERS:,} parameters"
+    _rule("model.channels", f"about {parameters:,} parameters", parameters <= MOST_PARAMETERS, rule)
     if model.name == "unet":
         divisor = model.patch * 2 ** (len(model.multipliers) - 1)
         fits = not any(n % divisor for n in data.shape[:2])
@@ -293,8 +301,22 @@ def check(config: Config) -> None:
         raise ValueError("model.alpha_channels: A(t) is a picture only for pixel groups; set process.basis='identity'")
     if model.space == "frequency" and not built.basis.matrices:
         raise ValueError("model.space: 'frequency' needs a basis of frequencies; set process.basis to dct")
+    paths = max(1, len(config.schedule.boundaries), len(config.schedule.overlap))
+    places = built.k * paths * max(orders, len(config.schedule.order), 1)
+    rule = f"of at most {MOST_PLACES:,} groups times orders times intervals"
+    _rule("schedule.random_orders", f"{places:,}", places <= MOST_PLACES, rule)
     build.family(config, built.k)
     ode.plan(build.schedule(config, built.k), forward=False, **build.solver_options(config.sampling))
+
+
+def _size(model: Model, elements: int) -> tuple[int, int]:
+    """About how many layers and parameters a network has; each of its fields may be small and their product not."""
+    if model.name == "mlp":
+        layers = 3 * model.blocks + 2
+        return layers, model.channels * (layers * model.channels + 2 * elements + model.classes)
+    each = 2 * model.blocks + 1  # residual blocks a resolution, downwards and upwards, of two 3x3 convolutions
+    widths = [model.channels * multiplier for multiplier in model.multipliers]
+    return 2 * each * len(widths), sum(20 * each * width**2 for width in widths) + 4 * model.channels * model.classes
 
 
 def _rule(name, value, holds: bool, rule: str) -> None:

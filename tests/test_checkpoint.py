@@ -167,3 +167,24 @@ def test_which_checkpoints_are_kept(tmp_path):
     np.testing.assert_array_equal(state.params["w"], np.full(3, 11.0))
     for step in (4, 8):
         np.testing.assert_array_equal(again.restore_ema(weights, step)[0]["w"], np.full(3, float(step)))
+
+
+def test_a_run_goes_on_while_it_is_read(run, workdir, monkeypatch):
+    """With `keep=1` the step that was listed may be gone, or half gone, before it is read: the next one is there."""
+    folder, later = workdir / "checkpoints", workdir / "later"
+    for step in (3, 6):
+        shutil.rmtree(folder / str(step))
+    (folder / "12").rename(later)
+    read, torn = checkpoint.Checkpoints._read, []
+
+    def pruned(self, step, items):
+        if not torn:
+            torn.append(step)
+            shutil.rmtree(folder / str(step) / "ema")
+            later.rename(folder / "12")
+        return read(self, step, items)
+
+    monkeypatch.setattr(checkpoint.Checkpoints, "_read", pruned)
+    model = gdm.load(workdir)
+    assert torn == [9] and model.step == 12
+    same(model.u.args[0], run[1].ema)

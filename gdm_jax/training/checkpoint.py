@@ -170,10 +170,13 @@ class Checkpoints:
         self._manager.reload()
 
     def _newest(self, items: dict, steps=None) -> dict | None:
-        steps = self.steps() if steps is None else steps
+        given = steps
+        steps = self.steps() if given is None else given
         failures, passed_over = [], []
         for step in reversed(steps):
             restored, reason = self._read(step, items)
+            if reason is not None and given is None and self._went_on(steps[-1]):
+                return self._newest(items)
             if not hosts.all_agree(reason is None):
                 failures.append(f"step {step} ({reason or 'by another process'})")
                 passed_over.append(step)
@@ -185,6 +188,13 @@ class Checkpoints:
         if failures:
             raise OSError(f"checkpoint: none of {self.directory} can be read: {'; '.join(failures)}")
         return None
+
+    def _went_on(self, step: int) -> bool:
+        """Whether there is a newer checkpoint by now: a run that goes on deletes old ones, also while they are read."""
+        if jax.process_count() > 1:
+            return False
+        self._manager.reload()
+        return max(self.steps(), default=step) > step
 
     def _read(self, step: int, items: dict):
         """What a checkpoint holds, or None and why it cannot be read."""

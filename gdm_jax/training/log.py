@@ -12,7 +12,9 @@ from PIL import Image
 from tensorboardX import event_file_writer, summary
 from tensorboardX.proto import event_pb2
 
-from gdm_jax import files
+from gdm_jax import figures, files
+
+LARGEST = 2**28  # bytes of numbers
 
 
 class Log:
@@ -39,9 +41,7 @@ class Log:
         self._board.flush()
 
     def picture(self, step: int, image: Image.Image) -> None:
-        folder = self.workdir / "samples"
-        folder.mkdir(exist_ok=True)
-        image.save(folder / f"{step:08d}.png")
+        figures.save(image, self.workdir / "samples" / f"{step:08d}.png")
         self._event(step, summary=summary.image("samples", np.asarray(image.convert("RGB")), dataformats="HWC"))
 
     def close(self) -> None:
@@ -64,8 +64,14 @@ class Silent:
 
 
 def read(workdir) -> list[dict]:
-    """The whole rows of metrics.jsonl; lines that were cut off or are no rows are left out."""
+    """The whole rows of metrics.jsonl; lines that were cut off or are no rows are left out.
+
+    Raises:
+      ValueError: if the file is larger than any run's.
+    """
     path = pathlib.Path(workdir) / "metrics.jsonl"
+    if path.exists() and path.stat().st_size > LARGEST:
+        raise ValueError(f"--workdir: {str(path)!r} is larger than {LARGEST:,} bytes; no run writes so many numbers")
     rows = []
     for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
         try:

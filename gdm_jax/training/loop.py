@@ -18,6 +18,7 @@ from gdm_jax.training import state as states
 from gdm_jax.training.step import make_step
 
 SAMPLES = 64
+WRITES = ("config.json", "data.json", "lock", "metrics.jsonl", "tensorboard", "samples", "checkpoints", "unreadable")
 
 
 class NonFiniteLoss(RuntimeError):
@@ -48,10 +49,13 @@ def train(config: configs.Config, workdir, *, progress: bool = True) -> states.T
     manifest.check(workdir, config)
     with hosts.first_before_the_others("data prepared"):
         source = data.open_source(config.data)
+    _check_classes(config, source.classes)
     with contextlib.ExitStack() as held:
         if hosts.first():
-            workdir.mkdir(parents=True, exist_ok=True)
+            files.claim(workdir, *WRITES, field="--workdir").mkdir(parents=True, exist_ok=True)
             held.enter_context(files.owned(workdir))
+            manifest.check(workdir, config)
+            manifest.check_data(workdir, source)
             manifest.save(workdir, config)
         return _run(config, workdir, process, source, held, progress)
 
@@ -96,6 +100,7 @@ def _run(config: configs.Config, workdir: pathlib.Path, process, source, held, p
         asked = time.monotonic()
         batch = next(batches)
         waited += time.monotonic() - asked
+        _check_classes(config, int(batch["label"].max()) + 1)
         state, metrics = step_fn(state, {name: batch[name] for name in ("x", "label", "position")})
         pending.append(metrics)
         bar.update(training.batch)
@@ -118,6 +123,13 @@ def _run(config: configs.Config, workdir: pathlib.Path, process, source, held, p
     if int(state.step) < training.steps:
         raise preemption.Preempted(f"told to end, saved at step {int(state.step):,}; the same command goes on")
     return state
+
+
+def _check_classes(config: configs.Config, known: int | None) -> None:
+    """Raises ValueError where the data have more classes than the network is told of."""
+    classes = config.model.classes
+    if classes and known is not None and known > classes:
+        raise ValueError(f"model.classes: the data have labels up to {known - 1}, got {classes}; set it to {known}")
 
 
 def _collect(pending: list, step: int) -> dict[str, float]:

@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gdm_jax.config import Config
+from gdm_jax import keys
+from gdm_jax.config import Config, Training
 
 
 @jax.tree_util.register_dataclass
@@ -33,22 +34,26 @@ class TrainState:
 def create(config: Config, net, k: int) -> TrainState:
     """The state at step 0; the parameters depend on config.seed alone."""
     x = jnp.zeros((1, *config.data.shape))
-    params = jax.jit(net.init)(jax.random.key(config.seed), x, jnp.zeros((1, k)))
+    params = jax.jit(net.init)(keys.root(config.seed, "parameters"), x, jnp.zeros((1, k)))
     # Every leaf its own buffer: the step donates them.
     return TrainState(jnp.int32(0), params, jax.tree.map(jnp.copy, params), optimizer(config).init(params))
 
 
 def optimizer(config: Config) -> optax.GradientTransformation:
-    """Adam with linear warm-up, then a constant or cosine learning rate; clipping first where asked."""
+    """Adam by `learning_rate`; clipping first where asked."""
     training = config.training
-    warmup = min(-(-training.warmup_images // training.batch), training.steps)
+    adam = optax.adam(learning_rate(training), *training.betas)
+    return optax.chain(optax.clip_by_global_norm(training.clip), adam) if training.clip else adam
+
+
+def learning_rate(training: Training) -> optax.Schedule:
+    """Linear warm-up, then constant or a cosine that ends at the last step. The first two do not know when that is."""
+    warmup = min(-(-training.warmup_images // training.batch), 2**31 - 1)  # also where training ends before
     peak = training.learning_rate
     after = optax.constant_schedule(peak)
     if training.decay == "cosine" and training.steps > warmup:
         after = optax.cosine_decay_schedule(peak, training.steps - warmup)
-    rate = optax.join_schedules([optax.linear_schedule(0.0, peak, warmup), after], [warmup]) if warmup else after
-    adam = optax.adam(rate, *training.betas)
-    return optax.chain(optax.clip_by_global_norm(training.clip), adam) if training.clip else adam
+    return optax.join_schedules([optax.linear_schedule(0.0, peak, warmup), after], [warmup]) if warmup else after
 
 
 def ema_decay(config: Config, step) -> jax.Array:
@@ -57,5 +62,5 @@ def ema_decay(config: Config, step) -> jax.Array:
     The half-life is ema_halflife_images, but at most ema_ramp times the images seen before this step.
     """
     training = config.training
-    halflife = jnp.minimum(training.ema_halflife_images, training.ema_ramp * step * training.batch)
+    halflife = jnp.minimum(float(training.ema_halflife_images), training.ema_ramp * step * training.batch)
     return 0.5 ** (training.batch / jnp.maximum(halflife, 1e-8))
