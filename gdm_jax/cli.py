@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import pathlib
 import sys
 import traceback
 import warnings
+from collections.abc import Iterator
 
 from gdm_jax import commands, errors
 
@@ -113,7 +115,12 @@ FIGURES = """examples:
 
 
 def main(argv=None) -> int:
-    """Run one command; 0 if it did what was asked, 2 after a one-line error."""
+    """Run one command; 0 if it did what was asked, 2 after a one-line error.
+
+    Args:
+      argv: the words of the command, from a Python program, which finds its process as it was; None for those of this
+        process, which is then ours to the end.
+    """
     parser, arguments = _parse(argv)
     overrides = [word for word in arguments.rest if word.startswith("--config.") and "=" in word]
     stray = [word for word in arguments.rest if word not in overrides]
@@ -122,18 +129,37 @@ def main(argv=None) -> int:
     if overrides and not (getattr(arguments, "config", None) or arguments.name == "experiment"):
         parser.error(f"{overrides[0]} needs --config")
     arguments.overrides = overrides
+    with _as_a_program(arguments.name, restore=argv is not None):
+        return _run(arguments)
+
+
+@contextlib.contextmanager
+def _as_a_program(name: str, restore: bool) -> Iterator[None]:
+    """What a command changes of the whole process while it runs."""
     import absl.logging
     import jax
+    from jax.experimental.compilation_cache import compilation_cache
 
-    absl.logging.set_verbosity(absl.logging.FATAL)  # Orbax narrates every save, and prints what it also raises:
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of a save that fails, once for every array
+    asyncio, verbosity, hook = logging.getLogger("asyncio"), absl.logging.get_verbosity(), sys.unraisablehook
+    level, folder = asyncio.level, jax.config.jax_compilation_cache_dir
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(pathlib.Path("~/.cache/gdm_jax").expanduser()))
-    jax.config.update("jax_compilation_cache_dir", cache)
-    sys.unraisablehook = _without_echo
-    with warnings.catch_warnings():
-        warnings.filterwarnings("once", category=UserWarning, module="gdm_jax")
-        _warn_in_one_line(arguments.name)
-        return _run(arguments)
+    try:
+        absl.logging.set_verbosity(absl.logging.FATAL)  # Orbax narrates every save, and prints what it also raises:
+        asyncio.setLevel(logging.CRITICAL)  # of a save that fails, once for every array
+        sys.unraisablehook = _without_echo
+        jax.config.update("jax_compilation_cache_dir", cache)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("once", category=UserWarning, module="gdm_jax")
+            _warn_in_one_line(name)
+            yield
+    finally:
+        if restore:
+            absl.logging.set_verbosity(verbosity)
+            asyncio.setLevel(level)
+            sys.unraisablehook = hook
+        if restore and folder != cache:
+            jax.config.update("jax_compilation_cache_dir", folder)
+            compilation_cache.reset_cache()
 
 
 def _run(arguments) -> int:

@@ -28,6 +28,7 @@ def prepare(arguments) -> None:
 def sample(arguments) -> None:
     from gdm_jax import figures, gallery
 
+    _claim(arguments, "samples.npz", "samples.png", *([f"samples.{arguments.film}"] if arguments.film else []))
     model, options = inputs.load(arguments)
     if arguments.film:
         options["frames"] = gallery.frames(model)
@@ -43,20 +44,23 @@ def sample(arguments) -> None:
 
 
 def encode(arguments) -> None:
+    _claim(arguments, "encoded.npz", "encoded.png")
     model, options = inputs.load(arguments)
     x, _ = inputs.examples(arguments, model)
     if arguments.solver == "inverse_euler":
         shared = ("steps", "batch", "progress", "label", "guidance")
         found = model.invert(x, **{name: options[name] for name in shared if name in options})
         failed = np.flatnonzero(~np.asarray(found.converged))
-        print(f"inverted {len(x) - len(failed)} of {len(x)}; largest residual {float(found.residual.max()):.1e}")
+        worst = found.error[found.converged].max(initial=0)
+        print(f"inverted {len(x) - len(failed)} of {len(x)}; decoded, these differ by at most {worst:.1e}")
         _warn_uncertain(arguments, failed.tolist())
-        _write(arguments, "encoded", z=np.asarray(found.z), residual=np.asarray(found.residual))
+        _write(arguments, "encoded", z=found.z, error=found.error, residual=found.residual)
     else:
         _write(arguments, "encoded", z=model.encode(x, **options))
 
 
 def decode(arguments) -> None:
+    _claim(arguments, "decoded.npz", "decoded.png")
     model, options = inputs.load(arguments)
     _write(arguments, "decoded", x=model.decode(inputs.latents(arguments), **options))
 
@@ -64,6 +68,7 @@ def decode(arguments) -> None:
 def fill(arguments) -> None:
     from gdm_jax import conditional, editing
 
+    _claim(arguments, "filled.npz", "filled.png")
     model, options = inputs.load(arguments)
     if bool(arguments.keep) == bool(arguments.mask):
         raise ValueError("pass either --keep GROUP ... or --mask FILE")
@@ -84,9 +89,11 @@ def fill(arguments) -> None:
 
 
 def edit(arguments) -> None:
-    from gdm_jax import editing, latent
+    from gdm_jax import editing, keys, latent
     from gdm_jax.schedule import check_groups
 
+    _claim(arguments, f"{arguments.operation}.npz", f"{arguments.operation}.png")
+    keys.check_seeds([arguments.seed or 0])
     model, options = inputs.load(arguments)
     if len(model.config.data.shape) != 3:
         raise ValueError("edit: draws images; for vectors use gdm_jax.latent")
@@ -129,18 +136,19 @@ def edit(arguments) -> None:
 
 
 def likelihood(arguments) -> None:
-    from gdm_jax import analysis
+    from gdm_jax import analysis, files
 
+    _claim(arguments, "likelihood.md", "likelihood.json", "likelihood.png", "likelihood.npz")
     model, options = inputs.load(arguments)
     if "solver" not in options and "steps" not in options:
-        options |= {"solver": "tsit5", "steps": 32}
+        options |= {"solver": "tsit5", "steps": max(32, model.pieces)}
     x, _ = inputs.examples(arguments, model)
     draws = arguments.draws if x.ndim == 4 else 0
     found = model.log_likelihood(x, probes=arguments.probes, draws=draws, **options)
     report = analysis.bits(model, x, found, dequantised=draws > 0)
     _write_report(arguments, "likelihood", report)
     path = _output(arguments, "likelihood.npz")
-    np.savez(path, **{name: np.asarray(value) for name, value in found._asdict().items()})
+    files.write_arrays(path, **found._asdict())
     print(path)
 
 
@@ -148,6 +156,7 @@ def analyse(arguments) -> None:
     from gdm_jax import analysis, charts, metrics
 
     charts.check()  # before the long part
+    _claim(arguments, "analysis.md", "analysis.json", "perception.png")
     model, options = inputs.load(arguments)
     x, label = inputs.examples(arguments, model)
     if x.ndim != 4:
@@ -162,7 +171,7 @@ def analyse(arguments) -> None:
     else:
         features = metrics.vgg19(arguments.weights or "imagenet")
     if "solver" not in options and "steps" not in options:
-        options |= {"solver": "heun", "steps": max(64, model.process.k)}  # Euler's steps encode too narrow a latent
+        options |= {"solver": "heun", "steps": max(64, model.pieces)}  # Euler's steps encode too narrow a latent
     report = analysis.bands(model, x, label, features, sets=arguments.sets, members=arguments.members, **options)
     _write_report(arguments, "analysis", report)
 
@@ -171,8 +180,9 @@ def evaluate(arguments) -> None:
     from gdm_jax import evaluation, files
     from gdm_jax.training import hosts
 
-    folder = _output(arguments, "evaluations")
-    judges = pathlib.Path(arguments.judges or pathlib.Path(arguments.workdir).resolve().parent / "judges")
+    folder = _claim(arguments, "evaluations") / "evaluations"
+    judges = arguments.judges or pathlib.Path(arguments.workdir).resolve().parent / "judges"
+    judges = files.claim(judges, "", field="--judges")
     model, options = inputs.load(arguments)
     count = 10_000 if arguments.count is None else arguments.count
     of_samples = {"count": count, "sets": 1 if arguments.sets is None else arguments.sets}
@@ -233,6 +243,7 @@ def experiment(arguments) -> None:
         features=arguments.features,
         weights=arguments.weights,
     )
+    experiments.claim(lab, arguments.experiment)
     report = known[arguments.experiment](lab)
     paths = experiments.write(lab, arguments.experiment, report)
     print(report.text, *paths, sep="\n")
@@ -273,8 +284,8 @@ def figures(arguments) -> None:
     from gdm_jax import gallery
     from gdm_jax.model import load
 
+    folder = _claim(arguments, "figures") / "figures"
     model, options = inputs.load(arguments)
-    folder = _output(arguments, "figures")
     if arguments.beside:
         other = load(arguments.beside)
         names = [pathlib.Path(run).name for run in (arguments.workdir, arguments.beside)]
@@ -287,11 +298,10 @@ def figures(arguments) -> None:
 
 def _write(arguments, name: str, **arrays) -> None:
     """NAME.npz with the arrays, and a picture of the first."""
-    from gdm_jax import figures
+    from gdm_jax import figures, files
 
     path = _output(arguments, f"{name}.npz")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **arrays)
+    files.write_arrays(path, **arrays)
     first = next(iter(arrays.values()))
     picture = figures.grid(first) if first.ndim == 4 else figures.cloud(first)
     figures.save(picture, path.with_suffix(".png"))
@@ -299,11 +309,11 @@ def _write(arguments, name: str, **arrays) -> None:
 
 
 def _write_edit(arguments, name: str, made) -> None:
-    from gdm_jax import figures
+    from gdm_jax import figures, files
 
     path = _output(arguments, f"{name}.png")
     figures.save(made.page, path)
-    np.savez(path.with_suffix(".npz"), x=made.x)
+    files.write_arrays(path.with_suffix(".npz"), x=made.x)
     print(f"{path}\n{path.with_suffix('.npz')}")
 
 
@@ -312,7 +322,6 @@ def _write_report(arguments, name: str, report) -> None:
     from gdm_jax import figures, files
 
     path = _output(arguments, f"{name}.md")
-    path.parent.mkdir(parents=True, exist_ok=True)
     files.write(path, report.text)
     files.write(path.with_suffix(".json"), report.numbers)
     print(f"{report.text}\n{path}\n{path.with_suffix('.json')}")
@@ -324,6 +333,13 @@ def _write_report(arguments, name: str, report) -> None:
 def _warn_uncertain(arguments, failed) -> None:
     if len(failed):
         print(f"gdm {arguments.name}: warning: not inverted, do not trust: {failed}; try more --steps", file=sys.stderr)
+
+
+def _claim(arguments, *names: str) -> pathlib.Path:
+    """The folder to write to, once it is known that it takes these names; asked before the long part of a command."""
+    from gdm_jax import files
+
+    return files.claim(_output(arguments, ""), *names)
 
 
 def _output(arguments, name: str) -> pathlib.Path:

@@ -570,3 +570,72 @@ def test_bad_usage(words, message, capsys):
     *usage, last = capsys.readouterr().err.strip().splitlines()
     assert usage[0].startswith("usage: gdm") and re.match("gdm.*: error: ", last)
     assert message in last
+
+
+# What a command leaves, and what it may be given
+
+
+def test_main_leaves_the_process_as_it_was(workdir, tmp_path, monkeypatch):
+    """Called from Python: the compilation cache, log levels, warnings and hooks."""
+    import logging
+    import sys
+    import warnings
+
+    import absl.logging
+    import jax
+
+    def state():
+        levels = logging.getLogger("asyncio").level, absl.logging.get_verbosity()
+        hooks = sys.unraisablehook, warnings.showwarning, tuple(map(str, warnings.filters))
+        return jax.config.jax_compilation_cache_dir, levels, hooks
+
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "cache"))
+    before = state()
+    assert cli.main(["info", "--workdir", str(workdir)]) == 0
+    assert cli.main(["info", "--workdir", str(tmp_path)]) == 2
+    assert state() == before
+
+
+def test_likelihood_of_more_groups_than_steps(config, tmp_path):
+    """Pixels one by one, 64 groups, as given by default."""
+    fields = {"process.groups": "per_element", "process.basis": "identity", "process.bands": (), "training.steps": 2,
+              "sampling.steps": (64,)}
+    overrides = [f"--config.{name}={value}" for name, value in fields.items()]
+    assert cli.main(["train", "--config", config, "--workdir", str(tmp_path / "run"), *overrides]) == 0
+    assert run("likelihood --data 1 --probes 1", tmp_path / "run", tmp_path) == 0
+    numbers = json.loads((tmp_path / "likelihood.json").read_text(), parse_constant=pytest.fail)
+    assert numbers["total"]["standard_error"] is None and numbers["standard_error_of_one"] is None
+    assert "nan" not in (tmp_path / "likelihood.md").read_text()
+
+
+@pytest.mark.parametrize("operation", ["resample", "keep"])
+def test_noise_of_an_edit_is_not_the_sample_s(blocks, tmp_path, operation):
+    """Seed 0 for both, or none given: what is drawn anew is not what was there."""
+    words = {"resample": "edit resample --seeds 0 --groups 0", "keep": "edit keep --seeds 0 --seed 0 --groups 0"}
+    assert run(words[operation], blocks, tmp_path) == 0
+    made = arrays(tmp_path / f"{operation}.npz")["x"].reshape(-1, 8, 8, 1)
+    assert run("sample --seeds 0", blocks, tmp_path) == 0
+    original = arrays(tmp_path / "samples.npz")["x"]
+    assert np.abs(made - original)[:, 4:].max((1, 2, 3)).min() > 1e-2
+
+
+@pytest.mark.parametrize("seed", ["-3", "4294967296", "99999999999999999999"])
+@pytest.mark.parametrize("words", ["edit keep --seeds 1 --seed", "edit resample --data 1 --seed", "sample --seeds"])
+def test_seeds_out_of_range(workdir, tmp_path, words, seed, capsys):
+    assert run(f"{words} {seed}", workdir, tmp_path) == 2
+    assert "seeds: must be whole numbers from 0 to 2^32 - 1" in capsys.readouterr().err
+
+
+def test_a_solver_that_cannot_generate(workdir, tmp_path, capsys):
+    assert run("sample --solver inverse_euler", workdir, tmp_path) == 2
+    assert "inverse_euler is for encode" in capsys.readouterr().err
+
+
+def test_a_mask_that_is_transparent(blocks, tmp_path):
+    """White is given; what is transparent is not, whatever colour it hides."""
+    mask = Image.new("RGBA", (8, 8), (255, 255, 255, 0))
+    mask.paste((255, 255, 255, 255), (0, 0, 4, 4))
+    mask.save(tmp_path / "mask.png")
+    assert run(f"fill --data 1 --mask {tmp_path / 'mask.png'} --count 1", blocks, tmp_path) == 0
+    kept = np.abs(arrays(tmp_path / "filled.npz")["x"].reshape(8, 8) - digits_of(blocks, 1)[0, ..., 0])
+    assert kept[:4, :4].max() < 1e-5 and kept[4:].max() > 1e-2

@@ -17,7 +17,7 @@ def run(lab: Lab) -> Report:
     """Tables of `analysis.bands` and of reconstruction, and the contact sheets."""
     model, scale = lab.model("bands"), lab.scale
     judge = lab.judge(model)
-    source = data.open_source(model.config.data)
+    source = data.open_source(model.config.data, write=not lab.workdir)
     x, labels = data.examples(source, data.spread(IMAGES[scale], len(source)))
     options = {"solver": "heun", "steps": max(STEPS[scale], model.process.k), "progress": lab.progress}
     sets, members = MEMBERS[scale]

@@ -161,13 +161,19 @@ class Lab:
         return f"{text}; as many new draws of the data's own law would score {floor:.3g}. One training run a model."
 
 
+def claim(lab: Lab, name: str) -> pathlib.Path:
+    """The folder of a report; raises ValueError where it cannot be written."""
+    folder = pathlib.Path(lab.workdir or lab.folder)
+    field = "--workdir" if lab.workdir else "--runs"
+    return files.claim(folder, f"reports/{name}", field=field) / "reports" / name
+
+
 def write(lab: Lab, name: str, report: Report) -> list[pathlib.Path]:
     """The report as `report.md`, `report.json` and pictures; the paths.
 
     They are in `reports/NAME` of the scale's folder, or of the workdir where that is given.
     """
-    folder = pathlib.Path(lab.workdir or lab.folder) / "reports" / name
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = claim(lab, name)
     words = ["gdm", "experiment", name, "--scale", lab.scale]
     given = {option: getattr(lab, option) for option in ("workdir", "features", "weights", "runs", "configs")}
     for option, value in given.items():
@@ -206,11 +212,11 @@ def _finished(workdir: pathlib.Path, config: configs.Config) -> bool:
     """Whether a workdir holds the config's model to its last step; refuses one of other data or another length."""
     if not (workdir / "checkpoints").is_dir():
         return False
-    manifest.check(workdir, config)
     begun, length = manifest.load(workdir), config.training.steps
     if begun.training.steps != length:
         steps = begun.training.steps
         raise ValueError(f"training.steps: {str(workdir)!r} is of {steps}, not {length}; take other --runs")
+    manifest.check(workdir, config)
     path = begun.data.path
     if path != config.data.path and pathlib.Path(path).expanduser().exists():  # else it was moved
         raise ValueError(f"data.path: {str(workdir)!r} is of {path!r}, not {config.data.path!r}; take other --runs")
@@ -221,7 +227,9 @@ def _finished(workdir: pathlib.Path, config: configs.Config) -> bool:
 @functools.lru_cache
 def _judge(lab: Lab, data: configs.Data) -> evaluation.Judge:
     features = lab.features or lab.settings.features
-    return evaluation.judge(data, features, lab.folder / "judges", weights=lab.weights, progress=lab.progress)
+    own = not lab.workdir  # the data of one's own configs
+    folder = lab.folder / "judges"
+    return evaluation.judge(data, features, folder, weights=lab.weights, write=own, progress=lab.progress)
 
 
-__all__ = ["Lab", "Report", "SCALES", "Scale", "distances", "interval", "of_sets", "table", "write"]
+__all__ = ["Lab", "Report", "SCALES", "Scale", "claim", "distances", "interval", "of_sets", "table", "write"]

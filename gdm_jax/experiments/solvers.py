@@ -19,7 +19,7 @@ ADAPTIVE = "tsit5"
 def run(lab: Lab) -> Report:
     """Euler and Heun with more and more steps, Tsit5 to tighter tolerances, and Euler undone exactly."""
     model = lab.model("bands")
-    source = data.open_source(model.config.data)
+    source = data.open_source(model.config.data, write=not lab.workdir)
     real, _ = data.examples(source, data.spread(IMAGES[lab.scale], len(source)))
     counts = [n for n in STEPS[lab.scale] if n >= model.process.k]  # a step for every group
     if not counts:
