@@ -149,13 +149,10 @@ def widest(process: Process, path: Path, x) -> int:
     return int((path.moving * process.groups.sizes).sum(1).max()) * channels
 
 
+@program.compiled
 def follow(u: Network, process: Process, path: Path, x, keys, *, probes: int, widest: int, **options):
     """`log_likelihood` along a path and with options of `gdm_jax.ode.plan`, without checks: (Likelihood, failed)."""
-    return _follow(u, process, path, x, keys, probes=probes, widest=widest, **options)
 
-
-@program.compiled
-def _follow(u, process, path, x, keys, *, probes, widest, **options):
     def draw(key):
         return jax.random.rademacher(derive(key, "probe"), (probes, *x.shape[1:]), x.dtype)
 

@@ -226,13 +226,9 @@ def plan(
     }
 
 
+@program.compiled
 def follow(u: Network, process: Process, path: Path, x, **options) -> Solution:
     """`solve` along a path and with options of `plan`, without checks; traced x and path are welcome. t is empty."""
-    return _follow(u, process, path, x, **options)
-
-
-@program.compiled
-def _follow(u, process, path, x, **options):
     x_bar, states, taken, failed = walk(Flow(u, process), path, process.basis.forward(x), **options)
     frames = None if states is None else jax.vmap(jax.vmap(process.basis.inverse))(states)
     return Solution(process.basis.inverse(x_bar), x_bar, np.zeros(0), frames, taken, failed)
