@@ -1,12 +1,22 @@
-"""Groupwise Diffusion Models (Lee et al., arXiv 2310.01400) in JAX."""
+"""Groupwise Diffusion Models (Lee et al., arXiv 2310.01400) in JAX.
 
-from gdm_jax import basis, conditional, family, groups, interpolant, inversion, latent, likelihood, loss, ode, schedule
+Rooms on floors; each imports from the floors below its own, and from itself (tests/test_layout.py holds it):
+
+    1   process, network, keys, metrics, devices, _tables
+    2   ode, loss, latent, networks, pixels, workdir
+    3   conditional, likelihood, config, data, drawing
+    4   model, training
+    5   reports, evaluation
+    6   experiments
+    7   cli
+"""
+
+from gdm_jax import conditional, latent, likelihood, loss, ode
 from gdm_jax.conditional import generate_given
-from gdm_jax.inversion import invert
 from gdm_jax.likelihood import log_likelihood
 from gdm_jax.network import guided
-from gdm_jax.ode import encode, generate
-from gdm_jax.process import Process
+from gdm_jax.ode import encode, generate, inversion, invert, path
+from gdm_jax.process import Process, basis, family, groups, interpolant, schedule
 
 __version__ = "0.1.0"
 

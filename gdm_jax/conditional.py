@@ -7,7 +7,7 @@ whenever those groups are generated first. Going on from there is exact sampling
 
 with nothing to tune: outpainting and inpainting for groups of pixels, super-resolution for bands of frequencies, and
 variations that share a prefix. It holds for the sets of finished groups that the network saw in training, the prefixes
-of its orders: those of one schedule by `Schedule.prefixes`, of many by `gdm_jax.family.Family.given`.
+of its orders: those of one schedule by `Schedule.prefixes`, of many by `gdm_jax.process.family.Family.given`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy as np
 from gdm_jax import ode
 from gdm_jax.latent import swap
 from gdm_jax.network import Network
-from gdm_jax.process import Process
-from gdm_jax.schedule import Schedule, check_prefix
+from gdm_jax.process.process import Process
+from gdm_jax.process.schedule import Schedule, check_prefix
 
 
 def generate_given(u: Network, process: Process, schedule: Schedule, x, z, *, keep: Sequence[int], **options):

@@ -20,8 +20,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from gdm_jax import keys
-from gdm_jax.process import Process
-from gdm_jax.schedule import check_groups
+from gdm_jax.process.groups import check_groups
+from gdm_jax.process.process import Process
+
+
+def latents(seeds, shape, purpose: str = "sample") -> jax.Array:
+    """Standard normal noise `[len(seeds), *shape]`, each example drawn from its own integer seed.
+
+    An image sampled from a seed does not depend on the batch it was sampled in, nor on the precision: the numbers are
+    those of float32. The same seed gives other noise for another purpose, a name of `gdm_jax.keys.PURPOSES`.
+
+    Raises:
+      ValueError: if a seed is not a whole number from 0 to 2^32 - 1.
+    """
+    seeds = keys.check_seeds(seeds)
+    noise = jax.vmap(lambda seed: jax.random.normal(keys.root(seed, purpose), shape, jnp.float32))(seeds)
+    return noise.astype(jnp.result_type(float))
 
 
 def swap(process: Process, z, donor, chosen) -> jax.Array:

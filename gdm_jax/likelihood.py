@@ -25,12 +25,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gdm_jax import ode, program
+from gdm_jax import ode
+from gdm_jax.devices import program
 from gdm_jax.keys import derive
 from gdm_jax.network import Network
-from gdm_jax.path import Path
-from gdm_jax.process import Process
-from gdm_jax.schedule import Schedule, check_prefix
+from gdm_jax.ode import walk
+from gdm_jax.ode.path import Path
+from gdm_jax.process.process import Process
+from gdm_jax.process.schedule import Schedule, check_prefix
 
 DERIVATIVES_AT_ONCE = 16  # of an exact trace; more is faster and takes more memory
 PARTS = 64  # in which the elements of a group are added up
@@ -105,42 +107,6 @@ def _keys(key, batch: int):
     return key if key.shape else jax.random.split(key, batch)
 
 
-def level_width(levels: int) -> float:
-    """w = 2 / (levels - 1), the distance in [-1, 1] between neighbours of `levels` evenly spread values of a pixel."""
-    return 2 / (levels - 1)
-
-
-def dequantise(x, keys, levels: int = 256) -> jax.Array:
-    """x plus uniform noise as wide as one grey level.
-
-    The density of the result bounds the probability of the grey levels from below: with w = 2 / (levels - 1),
-    log P(x) >= E log p(x + noise) + d log w  (Theis et al. 2016).
-
-    Args:
-      x: `[batch, *shape]` in [-1, 1], of `levels` evenly spread values.
-      keys: `[batch]` random keys.
-    """
-
-    def noise(key):
-        return jax.random.uniform(derive(key, "dequantise"), x.shape[1:], jnp.float32, minval=-0.5, maxval=0.5)
-
-    return x + jax.vmap(noise)(keys) * level_width(levels)
-
-
-def bits_per_dimension(log_p, elements, levels: int = 256):
-    """Bits for each element to name its grey level: -(log_p + d log w) / (d log 2), w = 2 / (levels - 1).
-
-    Args:
-      log_p: nats, of the d elements together, any shape.
-      elements: d, broadcastable to log_p.
-      levels: grey levels spread over [-1, 1].
-
-    >>> round(float(bits_per_dimension(64 * np.log(127.5 / 256), 64)), 6)  # uniform over the 256 levels
-    8.0
-    """
-    return -(log_p / elements + np.log(level_width(levels))) / np.log(2)
-
-
 def widest(process: Process, path: Path, x) -> int:
     """Most elements of an example that move at once, what an exact trace takes; all of them of a traced process."""
     if isinstance(process.groups.index, jax.core.Tracer):
@@ -159,7 +125,7 @@ def follow(u: Network, process: Process, path: Path, x, keys, *, probes: int, wi
     field = _FlowAndTrace(ode.Flow(u, process), jax.vmap(draw)(keys) if probes else None, widest)
     x_bar = process.basis.forward(x)
     start = x_bar, jnp.zeros((len(x), max(probes, 1), process.k), x.dtype)
-    (z_bar, traces), _, _, failed = ode.walk(field, path, start, **options)
+    (z_bar, traces), _, _, failed = walk.walk(field, path, start, **options)
     traces = traces * field.sizes(x)
     normal = field.by_group(-0.5 * (jnp.square(z_bar) + jnp.log(2 * jnp.pi)))
     totals = traces.sum(-1)

@@ -15,10 +15,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from gdm_jax import program
+from gdm_jax.devices import program
 from gdm_jax.network import Network, apply
-from gdm_jax.process import Process
-from gdm_jax.schedule import Schedule
+from gdm_jax.process.process import Process
+from gdm_jax.process.schedule import Schedule
 
 
 @program.compiled

@@ -12,16 +12,20 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from gdm_jax import build, inversion, keys, latent, likelihood, ode
 from gdm_jax import config as configs
-from gdm_jax import path as paths
-from gdm_jax.family import Family
-from gdm_jax.inversion import Inversion
+from gdm_jax import keys, latent, likelihood, ode, pixels
+from gdm_jax.config import build
+from gdm_jax.devices import batches
 from gdm_jax.likelihood import Likelihood
 from gdm_jax.network import Guided
-from gdm_jax.process import Process
-from gdm_jax.schedule import Schedule, check_prefix
-from gdm_jax.training import checkpoint, manifest, parallel, state
+from gdm_jax.ode import inversion
+from gdm_jax.ode import path as paths
+from gdm_jax.ode.inversion import Inversion
+from gdm_jax.process.family import Family
+from gdm_jax.process.process import Process
+from gdm_jax.process.schedule import Schedule, check_prefix
+from gdm_jax.training import state
+from gdm_jax.workdir import checkpoint, manifest
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,7 +64,7 @@ class Model:
         if count is not None and count < 1:
             raise ValueError(f"count: must be at least 1, got {count}")
         seeds = np.arange(16 if count is None else count) if seeds is None else np.asarray(seeds)
-        return self.decode(ode.latents(seeds, self.config.data.shape), **options)
+        return self.decode(latent.latents(seeds, self.config.data.shape), **options)
 
     def decode(self, z, **options):
         """Latents -> data, `[n, *shape]` each.
@@ -94,7 +98,7 @@ class Model:
         self._check_shape(x, "x")
         schedule, keep = self.given(keep)
         if z is None:
-            z = ode.latents(np.arange(len(x)) if seeds is None else seeds, self.config.data.shape, "fill")
+            z = latent.latents(np.arange(len(x)) if seeds is None else seeds, self.config.data.shape, "fill")
         start = latent.swap(self.process, self._checked(z, "z"), x, keep)
         return self._solve(self._checked(start, "x"), "fill", schedule, forward=False, done=keep, **options)
 
@@ -110,7 +114,7 @@ class Model:
         if label is not None:
             labels, of_label = np.unique(label, return_inverse=True)
             of_seed = np.broadcast_to(of_label.ravel(), len(seeds))
-        z = np.repeat(ode.latents([seed], self.config.data.shape), 1 if labels is None else len(labels), axis=0)
+        z = np.repeat(latent.latents([seed], self.config.data.shape), 1 if labels is None else len(labels), axis=0)
         prefix = self._solve(z, "shared part", schedule, forward=False, waiting=waiting, label=labels, **options)
         return self.fill(prefix[of_seed], keep, seeds=seeds, label=label, frames=frames, **options)
 
@@ -173,7 +177,7 @@ class Model:
         found = []
         for draw in range(max(draws, 1)):
             of_noise, of_signs = (keys.each(seed, purpose, draw, count=len(x)) for purpose in ("dequantise", "probe"))
-            noisy = np.asarray(likelihood.dequantise(x, of_noise, self.config.data.levels)) if draws else x
+            noisy = np.asarray(pixels.dequantise(x, of_noise, self.config.data.levels)) if draws else x
             part = self._labelled({"x": noisy, "key": np.asarray(jax.random.key_data(of_signs))}, label)
             *values, failed, _ = self._in_parts(_likelihood_part, shared, part, batch, "likelihood", progress)
             ode.check_solved(failed, options["solver"], options["max_steps"])
@@ -287,7 +291,7 @@ class Model:
         total = len(arrays["x"])
         devices = jax.local_device_count()
         batch = -(-min(batch, total) // devices) * devices
-        outputs, run = [], parallel.over_examples(function, shared)
+        outputs, run = [], batches.over_examples(function, shared)
         with tqdm(total=total, unit=" images", desc=what, disable=not progress) as bar:
             for start in range(0, total, batch):
                 chosen = np.minimum(np.arange(start, start + batch), total - 1)  # the last example fills up

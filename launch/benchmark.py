@@ -28,9 +28,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import gdm_jax as gdm
-from gdm_jax import build, config
-from gdm_jax.models import UNet
-from gdm_jax.training import checkpoint, log, parallel, state, step
+from gdm_jax import config
+from gdm_jax.config import build
+from gdm_jax.devices import parallel
+from gdm_jax.networks.unet import UNet
+from gdm_jax.training import state, step
+from gdm_jax.workdir import checkpoint, log
 
 ROOT = pathlib.Path(__file__).parents[1]
 SIDE = 32

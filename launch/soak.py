@@ -21,8 +21,10 @@ import time
 import jax
 import numpy as np
 
-from gdm_jax import build, data
-from gdm_jax.training import checkpoint, log, manifest, state
+from gdm_jax import data
+from gdm_jax.config import build
+from gdm_jax.training import state
+from gdm_jax.workdir import checkpoint, log, manifest
 
 ROOT = pathlib.Path(__file__).parents[1]
 STEPS_A_ROUND = 200

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gdm_jax import interpolant
+from gdm_jax.process import interpolant
 
 
 def covariance(size, seed=0):

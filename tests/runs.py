@@ -7,7 +7,7 @@ import functools
 import jax
 import numpy as np
 
-from gdm_jax.training import log
+from gdm_jax.workdir import log
 
 _COMPILED = []
 jax.monitoring.register_event_duration_secs_listener(lambda event, seconds, **_: _COMPILED.append(event))

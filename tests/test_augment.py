@@ -5,13 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gdm_jax import build
 from gdm_jax import config as configs
-from gdm_jax.data.augment import augment, draw, resample
-from gdm_jax.models import UNet, embedding
-from gdm_jax.training import parallel
+from gdm_jax.config import build
+from gdm_jax.devices import parallel
+from gdm_jax.networks import embedding
+from gdm_jax.networks.unet import UNet
 from gdm_jax.training import state as states
 from gdm_jax.training import step as steps
+from gdm_jax.training.augment import augment, draw, resample
 
 P, KEYS = 0.3, 4000
 PARTS = {"left": [0], "top": [1], "scale": [2], "turn": [3, 4], "stretch": [5, 6], "shift": [7, 8]}

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from gdm_jax import charts
+from gdm_jax.drawing import charts
 
 pytest.importorskip("matplotlib", reason="matplotlib draws charts; pip install gdm-jax[test]")
 

@@ -12,8 +12,8 @@ import pytest
 
 import gdm_jax as gdm
 from gdm_jax import training
-from gdm_jax.training import checkpoint
 from gdm_jax.training import state as states
+from gdm_jax.workdir import checkpoint
 from tests.runs import listing, losses, same
 
 pytestmark = pytest.mark.usefixtures("compile_once")

@@ -1,5 +1,6 @@
 """The gdm command, run in process: one tiny run through every command, the help, and bad input in one line."""
 
+import importlib
 import json
 import pathlib
 import pickle
@@ -10,10 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gdm_jax import build, cli, data, inputs
+from gdm_jax import cli, data
 from gdm_jax import config as configs
+from gdm_jax.cli import inputs
+from gdm_jax.config import build
+from gdm_jax.workdir import manifest
 
 ROOT = pathlib.Path(__file__).parents[1]
+program = importlib.import_module("gdm_jax.cli.main")
 COMMANDS = (
     "train sample encode decode fill edit likelihood analyse evaluate experiment info prepare figures"
 ).split()
@@ -113,11 +118,11 @@ def test_help(command, capsys):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_examples_parse_and_name_files_that_exist(command):
-    examples = re.findall(r"^  gdm (.*)$", getattr(cli, command.upper()), re.MULTILINE)
+    examples = re.findall(r"^  gdm (.*)$", getattr(program, command.upper()), re.MULTILINE)
     assert examples
     for example in examples:
         words = shlex.split(example)
-        _, arguments = cli._parse(words)
+        _, arguments = program._parse(words)
         assert arguments.name == command
         if getattr(arguments, "config", None):
             configs.load(ROOT / arguments.config, [word for word in arguments.rest if word.startswith("--config.")])
@@ -412,7 +417,7 @@ def files(tmp_path):
     (tmp_path / "broken_run").mkdir()
     (tmp_path / "broken_run" / "config.json").write_text("{")
     (tmp_path / "untrained").mkdir()
-    (tmp_path / "untrained" / "config.json").write_text(configs.to_json(configs.Config()))
+    (tmp_path / "untrained" / "config.json").write_text(manifest.to_json(configs.Config()))
     return tmp_path
 
 

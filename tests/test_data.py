@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gdm_jax import data
-from gdm_jax.config import Data
-from gdm_jax.data import builders
+from gdm_jax import data, pixels
+from gdm_jax.config.schema import Data
+from gdm_jax.data import prepared, sources
 
 # Sources
 
@@ -37,9 +37,9 @@ def test_digits_are_those_of_scikit_learn(digits):
 
 
 def test_to_model_range():
-    np.testing.assert_allclose(data.to_model_range(np.array([0, 51, 255], np.uint8)), [-1, -0.6, 1], atol=1e-6)
+    np.testing.assert_allclose(pixels.to_model_range(np.array([0, 51, 255], np.uint8)), [-1, -0.6, 1], atol=1e-6)
     vector = np.array([0.25, -3.0], np.float32)
-    np.testing.assert_array_equal(data.to_model_range(vector), vector)
+    np.testing.assert_array_equal(pixels.to_model_range(vector), vector)
 
 
 @pytest.fixture
@@ -151,8 +151,8 @@ def test_sixteen_bits_and_four_inks(tmp_path):
 
 def test_a_folder_is_prepared_once_and_afresh_when_changed(pictures, monkeypatch):
     assert len(opened(pictures)) == 4
-    read, count = builders.read_image, []
-    monkeypatch.setattr(builders, "read_image", lambda *args: count.append(args) or read(*args))
+    read, count = data.read_image, []
+    monkeypatch.setattr(prepared, "read_image", lambda *args: count.append(args) or read(*args))
     assert len(opened(pictures)) == 4 and not count
     Image.new("RGB", (8, 8), (0, 255, 0)).save(pictures / "bright" / "green.png")
     assert len(opened(pictures)) == 5 and len(count) == 5
@@ -361,12 +361,12 @@ class Records(list):
 
 
 def source_of(images):
-    return data.sources.ImageSource(Records({"image": image} for image in images), images[0].shape)
+    return sources.ImageSource(Records({"image": image} for image in images), images[0].shape)
 
 
 def test_pixels_of_sixteen_bits_are_scaled_by_their_type():
     x = source_of(np.array([0, 13107, 65535], np.uint16)[:, None, None, None] * np.ones((4, 4, 1), np.uint16))[:]["x"]
-    np.testing.assert_allclose(data.to_model_range(x)[:, 0, 0, 0], [-1, -0.6, 1], atol=1e-6)
+    np.testing.assert_allclose(pixels.to_model_range(x)[:, 0, 0, 0], [-1, -0.6, 1], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -380,14 +380,14 @@ def test_pixels_of_sixteen_bits_are_scaled_by_their_type():
 )
 @pytest.mark.parametrize("in_memory", [2**28, 0])
 def test_images_of_other_types_and_ranges_are_refused(images, message, in_memory, monkeypatch):
-    monkeypatch.setattr(data.sources.ImageSource, "IN_MEMORY", in_memory)
+    monkeypatch.setattr(sources.ImageSource, "IN_MEMORY", in_memory)
     with pytest.raises(ValueError, match=f"data.name: its images {message}"):
         source_of(images)
 
 
 def test_numbers_of_another_type_are_no_pixels():
     with pytest.raises(ValueError, match="values must be uint8, uint16 or floats in .*, got int32"):
-        data.to_model_range(np.array([200]))
+        pixels.to_model_range(np.array([200]))
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])

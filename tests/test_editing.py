@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 import gdm_jax as gdm
-from gdm_jax import build, editing, latent, ode
 from gdm_jax import config as configs
+from gdm_jax import latent
+from gdm_jax.config import build
 from gdm_jax.model import Model
+from gdm_jax.reports import edits
 
 SHAPE = (4, 4, 1)
 
@@ -40,12 +42,12 @@ def model():
 
 @pytest.fixture(scope="module")
 def source(model):
-    return editing.from_seeds(model, [1, 2])
+    return edits.from_seeds(model, [1, 2])
 
 
 @pytest.fixture(scope="module")
 def donors(model):
-    return editing.from_seeds(model, [3, 4, 5])
+    return edits.from_seeds(model, [3, 4, 5])
 
 
 def bar(model, x):
@@ -66,10 +68,10 @@ def test_sources_decode_to_their_images(model, source):
     """Samples, and images inverted or encoded by another solver; each carries the options that bring it back."""
     for found in (
         source,
-        editing.from_images(model, source.x),
-        editing.from_images(model, source.x, steps=12),
-        editing.from_images(model, source.x, solver="heun", steps=48),
-        editing.from_images(model, source.x, label=4),
+        edits.from_images(model, source.x),
+        edits.from_images(model, source.x, steps=12),
+        edits.from_images(model, source.x, solver="heun", steps=48),
+        edits.from_images(model, source.x, label=4),
     ):
         np.testing.assert_allclose(model.decode(found.z, **found.options), source.x, atol=1e-3)
         assert not len(found.uncertain)
@@ -78,11 +80,11 @@ def test_sources_decode_to_their_images(model, source):
 def test_an_image_that_is_not_inverted_is_named(model, source):
     """Under a field so steep that the steps of Euler cannot be undone."""
     steep = dataclasses.replace(model, u=jax.tree_util.Partial(lambda x_t, alpha: 50 * np.pi * x_t))
-    assert editing.from_images(steep, source.x).uncertain == [0, 1]
+    assert edits.from_images(steep, source.x).uncertain == [0, 1]
 
 
 def test_swap_takes_groups_of_the_donor_and_the_rest_of_the_image(model, source, donors):
-    made = editing.swap(model, source, donors, [0])
+    made = edits.swap(model, source, donors, [0])
     assert made.x.shape == (2, 3, *SHAPE)
     x, image, donor = (bar(model, one) for one in (made.x, source.x, donors.x))
     close(x[..., FIRST], np.broadcast_to(donor[None, :, FIRST], (2, 3, 2)))
@@ -91,7 +93,7 @@ def test_swap_takes_groups_of_the_donor_and_the_rest_of_the_image(model, source,
 
 def test_interpolate_moves_one_group_a_row(model, donors):
     """Between each two neighbours; the last row moves all; the ends are the images."""
-    made = editing.interpolate(model, donors, count=4)
+    made = edits.interpolate(model, donors, count=4)
     assert made.x.shape == (2, 4, 4, *SHAPE)
     x, image = bar(model, made.x), bar(model, donors.x)
     for pair in range(2):
@@ -99,14 +101,14 @@ def test_interpolate_moves_one_group_a_row(model, donors):
         close(x[pair, 0, -1, FIRST], image[pair + 1, FIRST])
         close(x[pair, 0, :, REST], np.broadcast_to(image[pair, REST], (4, 14)))
         close(x[pair, 1:3, :, FIRST], np.broadcast_to(image[pair, FIRST], (2, 4, 2)))
-    line = editing.interpolate(model, donors, groups=[0], count=3, spherical=False)
+    line = edits.interpolate(model, donors, groups=[0], count=3, spherical=False)
     assert line.x.shape == (2, 1, 3, *SHAPE)
     close(bar(model, line.x)[0, 0, 1, FIRST], (image[0, FIRST] + image[1, FIRST]) / 2)
 
 
 def test_traverse_sets_one_element(model, source):
     """From -3 to 3 times the factor of decoding, the others fixed."""
-    made = editing.traverse(model, source, [0, 7], count=5)
+    made = edits.traverse(model, source, [0, 7], count=5)
     assert made.x.shape == (2, 2, 5, *SHAPE)
     x, image = bar(model, made.x), bar(model, source.x)
     factor = image[0, 0] / bar(model, source.z)[0, 0]
@@ -122,21 +124,21 @@ def test_traverse_sets_one_element(model, source):
 
 def test_resample_keeps_a_prefix_and_draws_the_rest(model, source):
     """A block for each prefix of the order; draws differ, and are those of the seed."""
-    made = editing.resample(model, source, count=3, seed=1)
+    made = edits.resample(model, source, count=3, seed=1)
     assert made.x.shape == (2, 2, 3, *SHAPE)
     x, image = bar(model, made.x), np.broadcast_to(bar(model, source.x)[:, None], (2, 3, 16))
     for block, kept in enumerate((2, 6)):
         close(x[block][..., :kept], image[..., :kept])
     assert np.abs(x[0, :, 0, REST] - x[0, :, 1, REST]).min(1).max() > 1e-3
-    one = editing.resample(model, source, keep=[0], count=3, seed=1)
+    one = edits.resample(model, source, keep=[0], count=3, seed=1)
     close(one.x[0], made.x[0])
-    assert np.abs(editing.resample(model, source, keep=[0], count=3, seed=2).x - one.x).max() > 1e-2
+    assert np.abs(edits.resample(model, source, keep=[0], count=3, seed=2).x - one.x).max() > 1e-2
 
 
 @pytest.mark.parametrize("seed", [None, 3])
 def test_keep_replaces_the_rest(model, source, seed):
     """By zero or by noise; everything kept is the image."""
-    made = editing.keep(model, source, seed=seed)
+    made = edits.keep(model, source, seed=seed)
     assert made.x.shape == (2, 3, *SHAPE)
     x, image = bar(model, made.x), bar(model, source.x)
     close(x[:, 2], image)
@@ -145,12 +147,12 @@ def test_keep_replaces_the_rest(model, source, seed):
         close(x[:, 0, REST], 0)
     else:
         assert np.abs(x[:, 0, REST]).min(1).max() > 1e-3
-    close(editing.keep(model, source, groups=[0], seed=seed).x[:, 0], made.x[:, 0])
+    close(edits.keep(model, source, groups=[0], seed=seed).x[:, 0], made.x[:, 0])
 
 
 def test_fill_repeats_seeds_and_labels(model, source):
     """Each image with each seed; its label goes with it."""
-    made = editing.fill(model, source, [0], count=3, label=[2, 6])
+    made = edits.fill(model, source, [0], count=3, label=[2, 6])
     assert made.x.shape == (2, 3, *SHAPE)
     x = bar(model, made.x)
     close(x[..., FIRST], np.broadcast_to(bar(model, source.x)[:, None, FIRST], (2, 3, 2)))
@@ -161,12 +163,12 @@ def test_fill_repeats_seeds_and_labels(model, source):
 
 def test_labels_of_the_images_stay_with_them(model, donors):
     """A label an image: every cell is decoded under that of its row."""
-    source = editing.from_seeds(model, [1, 2], label=[2, 6])
+    source = edits.from_seeds(model, [1, 2], label=[2, 6])
     made = {
-        "swap": editing.swap(model, source, donors, [0]).x,
-        "keep": editing.keep(model, source).x,
-        "resample": editing.resample(model, source, keep=[0], count=3, seed=1).x[0],
-        "traverse": editing.traverse(model, source, [0], count=3).x[:, 0],
+        "swap": edits.swap(model, source, donors, [0]).x,
+        "keep": edits.keep(model, source).x,
+        "resample": edits.resample(model, source, keep=[0], count=3, seed=1).x[0],
+        "traverse": edits.traverse(model, source, [0], count=3).x[:, 0],
     }
     for row, label in enumerate((2, 6)):
         z = source.z[row : row + 1]
@@ -180,16 +182,16 @@ def test_labels_of_the_images_stay_with_them(model, donors):
 
 def test_an_edit_does_not_depend_on_the_batch(model, donors):
     small = donors._replace(options={"batch": 8})
-    close(editing.swap(model, small, donors, [1]).x, editing.swap(model, donors, donors, [1]).x)
+    close(edits.swap(model, small, donors, [1]).x, edits.swap(model, donors, donors, [1]).x)
 
 
 def test_pictures_hold_every_cell(model, source, donors):
     """Headings and the images themselves beside what was made."""
     for made, rows, columns in (
-        (editing.swap(model, source, donors, [0]), 3, 4),
-        (editing.keep(model, source), 2, 4),
-        (editing.fill(model, source, [0], count=2), 2, 4),
-        (editing.traverse(model, source, [0, 1], count=3), 4, 3),
+        (edits.swap(model, source, donors, [0]), 3, 4),
+        (edits.keep(model, source), 2, 4),
+        (edits.fill(model, source, [0], count=2), 2, 4),
+        (edits.traverse(model, source, [0, 1], count=3), 4, 3),
     ):
         assert made.page.height >= 64 * rows and made.page.width >= 64 * columns
         assert np.isfinite(made.x).all() and made.x.dtype == np.float32
@@ -198,24 +200,24 @@ def test_pictures_hold_every_cell(model, source, donors):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda m, s: editing.swap(m, s, s, []), "groups: name at least one of 3, and not all"),
-        (lambda m, s: editing.swap(m, s, s, [0, 1, 2]), "groups: name at least one of 3, and not all"),
-        (lambda m, s: editing.swap(m, s, s, [3]), r"groups: 3 is out of range; there are groups 0\.\.2"),
-        (lambda m, s: editing.interpolate(m, s._replace(z=s.z[:1])), "needs two images and two steps, got 1 and 7"),
-        (lambda m, s: editing.interpolate(m, s, count=1), "needs two images and two steps, got 2 and 1"),
-        (lambda m, s: editing.interpolate(m, s, groups=[-1]), "groups: -1 is out of range"),
-        (lambda m, s: editing.traverse(m, s, []), "traverse: needs an element and two values"),
-        (lambda m, s: editing.traverse(m, s, [0], count=1), "traverse: needs an element and two values"),
-        (lambda m, s: editing.traverse(m, s, [16]), r"element: 16 is out of range; there are elements 0\.\.15"),
-        (lambda m, s: editing.traverse(m, s, [0], channel=1), "channel: 1 is out of range; there are 1"),
-        (lambda m, s: editing.resample(m, s, count=0), "count: must be at least 1, got 0"),
-        (lambda m, s: editing.resample(m, s, count=-1), "count: must be at least 1, got -1"),
-        (lambda m, s: editing.resample(m, s, keep=[]), "groups: name at least one of 3"),
-        (lambda m, s: editing.keep(m, s, groups=[7]), "groups: 7 is out of range"),
-        (lambda m, s: editing.fill(m, s, [0], count=0), "count: must be at least 1, got 0"),
-        (lambda m, s: editing.fill(m, s, [1]), r"keep: .*\[1\].*\[0\], \[0, 1\]"),
-        (lambda m, s: editing.from_images(m, s.x[:, :2]), r"x: must be \[n, 4, 4, 1\]"),
-        (lambda m, s: editing.from_seeds(m, [-1]), "seeds: must be"),
+        (lambda m, s: edits.swap(m, s, s, []), "groups: name at least one of 3, and not all"),
+        (lambda m, s: edits.swap(m, s, s, [0, 1, 2]), "groups: name at least one of 3, and not all"),
+        (lambda m, s: edits.swap(m, s, s, [3]), r"groups: 3 is out of range; there are groups 0\.\.2"),
+        (lambda m, s: edits.interpolate(m, s._replace(z=s.z[:1])), "needs two images and two steps, got 1 and 7"),
+        (lambda m, s: edits.interpolate(m, s, count=1), "needs two images and two steps, got 2 and 1"),
+        (lambda m, s: edits.interpolate(m, s, groups=[-1]), "groups: -1 is out of range"),
+        (lambda m, s: edits.traverse(m, s, []), "traverse: needs an element and two values"),
+        (lambda m, s: edits.traverse(m, s, [0], count=1), "traverse: needs an element and two values"),
+        (lambda m, s: edits.traverse(m, s, [16]), r"element: 16 is out of range; there are elements 0\.\.15"),
+        (lambda m, s: edits.traverse(m, s, [0], channel=1), "channel: 1 is out of range; there are 1"),
+        (lambda m, s: edits.resample(m, s, count=0), "count: must be at least 1, got 0"),
+        (lambda m, s: edits.resample(m, s, count=-1), "count: must be at least 1, got -1"),
+        (lambda m, s: edits.resample(m, s, keep=[]), "groups: name at least one of 3"),
+        (lambda m, s: edits.keep(m, s, groups=[7]), "groups: 7 is out of range"),
+        (lambda m, s: edits.fill(m, s, [0], count=0), "count: must be at least 1, got 0"),
+        (lambda m, s: edits.fill(m, s, [1]), r"keep: .*\[1\].*\[0\], \[0, 1\]"),
+        (lambda m, s: edits.from_images(m, s.x[:, :2]), r"x: must be \[n, 4, 4, 1\]"),
+        (lambda m, s: edits.from_seeds(m, [-1]), "seeds: must be"),
     ],
 )
 def test_refusals(model, source, call, message):
@@ -230,8 +232,8 @@ def test_one_group_alone_interpolates_as_a_whole(model):
     config = dataclasses.replace(model.config, process=configs.Groupwise())
     process, family = build.process(config), build.family(config, 1)
     whole = Model(model.u, process, build.schedule(config, 1), family, config, 0)
-    source = editing.from_seeds(whole, [1, 2])
-    made = editing.interpolate(whole, source, count=3)
+    source = edits.from_seeds(whole, [1, 2])
+    made = edits.interpolate(whole, source, count=3)
     assert made.x.shape == (1, 1, 3, *SHAPE)
     close(made.x[0, 0, [0, -1]], source.x)
-    assert isinstance(whole, gdm.model.Model) and ode.latents([1, 2], SHAPE).shape == source.z.shape
+    assert isinstance(whole, gdm.model.Model) and latent.latents([1, 2], SHAPE).shape == source.z.shape

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 import gdm_jax as gdm
-from gdm_jax import build, data, evaluation, metrics, record
 from gdm_jax import config as configs
-from gdm_jax.evaluation import Judge
+from gdm_jax import data, evaluation, metrics, pixels
+from gdm_jax.config import build
+from gdm_jax.evaluation import protocol, record
+from gdm_jax.evaluation.judges import Judge
 from gdm_jax.metrics import Statistics
 from gdm_jax.model import Model
 
@@ -186,7 +188,7 @@ def test_goes_on_where_it_was_interrupted(model, tmp_path):
 def test_no_two_kinds_of_samples_share_a_file(model, tmp_path, change, options):
     evaluation.evaluate(model, judged(), tmp_path, count=24, neighbours=0)
     if options is None:  # other parameters; they are not asked to be of use
-        assert evaluation._depends(change(model), judged()) != evaluation._depends(model, judged())
+        assert protocol._depends(change(model), judged()) != protocol._depends(model, judged())
         return
     other = Pixels()
     evaluation.evaluate(change(model), judged(other), tmp_path, count=24, neighbours=0, **options)
@@ -264,7 +266,7 @@ def digits(settings):
 
 def test_a_judge_of_digits_is_made_once(settings, digits, tmp_path, monkeypatch):
     judge = evaluation.judge(settings, "classifier", tmp_path, members=300)
-    x = np.asarray(data.to_model_range(digits[0]))
+    x = np.asarray(pixels.to_model_range(digits[0]))
     assert judge.classifier.accuracy(x, digits[1]) > 0.97
     assert judge.real.count == 1_797 and len(judge.members) == 300
     probabilities = judge.classifier.probabilities(x)
@@ -298,7 +300,7 @@ def test_floor_is_what_new_draws_of_the_law_score():
 def test_samples_held_against_another_split(settings, digits, tmp_path):
     """The classifier stays the one of the split trained on."""
     judge = evaluation.judge(settings, "pixels", tmp_path, split="train[:500]")
-    seen = metrics.pixels(np.asarray(data.to_model_range(digits[0][:500])))
+    seen = metrics.pixels(np.asarray(pixels.to_model_range(digits[0][:500])))
     np.testing.assert_allclose(judge.real.mu, seen.mean(0), atol=1e-5)
     assert judge.about["split"] == "train[:500]"
 

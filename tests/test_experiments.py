@@ -13,8 +13,11 @@ import scipy.stats
 from PIL import Image
 
 from gdm_jax import experiments, training
-from gdm_jax.experiments import EXPERIMENTS, SCALES, Lab, groupings
-from gdm_jax.experiments.lab import interval
+from gdm_jax.evaluation.sets import interval
+from gdm_jax.experiments import EXPERIMENTS, groupings
+from gdm_jax.experiments.lab import Lab
+from gdm_jax.experiments.scales import SCALES
+from gdm_jax.reports.report import Report
 
 pytest.importorskip("matplotlib", reason="matplotlib draws charts; pip install gdm-jax[test]")
 pytestmark = pytest.mark.usefixtures("compile_once", "quick_compilation")
@@ -101,7 +104,7 @@ def test_a_model_of_ones_own(lab, tmp_path):
     model = lab.model("bands")
     own = Lab("smoke", tmp_path, CONFIGS, workdir=str(lab.folder / "bands"), progress=False)
     assert own.model("bands").step == model.step and not (own.folder / "bands").exists()
-    paths = experiments.write(own, "solvers", experiments.lab.Report("", {}, {}))
+    paths = experiments.write(own, "solvers", Report("", {}, {}))
     assert paths[0].parent == lab.folder / "bands" / "reports" / "solvers"
     assert f"--workdir {own.workdir} " in paths[0].read_text()
     with pytest.raises(ValueError, match="^--workdir: its config is fixed; --config.seed=1 has no place"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gdm_jax as gdm
-from gdm_jax import family
+from gdm_jax.process import family
 
 SETS = [gdm.schedule.uniform(3), gdm.schedule.from_boundaries((0.2, 0.3)), gdm.schedule.overlapping(3, 0.4)]
 SOME = [(0, 1, 2), (2, 1, 0), (1, 2, 0)]

@@ -10,8 +10,10 @@ import sys
 import pytest
 
 import gdm_jax as gdm
-from gdm_jax import cli, files, training
-from gdm_jax.training import checkpoint, log, loop, preemption
+from gdm_jax import cli, training
+from gdm_jax.devices import preemption
+from gdm_jax.training import loop
+from gdm_jax.workdir import checkpoint, lock, log
 from tests.runs import losses, same
 
 pytestmark = pytest.mark.usefixtures("compile_once")
@@ -133,14 +135,14 @@ def test_metrics_cut_in_a_line(run, tiny, half, tail):
 
 def test_two_runs_in_one_folder(run, tiny, half):
     before = losses(half)
-    with files.owned(half), pytest.raises(ValueError, match="is in use by another run, process [0-9]+ of "):
+    with lock.owned(half), pytest.raises(ValueError, match="is in use by another run, process [0-9]+ of "):
         training.train(tiny(), half, progress=False)
     assert losses(half) == before
     as_if_nothing_happened(run, tiny, half)
 
 
 def test_what_a_dead_process_owned_is_free(run, tiny, half):
-    program = f"from gdm_jax import files\nwith files.owned({str(half)!r}):\n print(1, flush=True)\n input()"
+    program = f"from gdm_jax.workdir import lock\nwith lock.owned({str(half)!r}):\n print(1, flush=True)\n input()"
     owner = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert owner.stdout.readline() == b"1\n"
     with pytest.raises(ValueError, match=f"in use by another run, process {owner.pid} of "):

@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 import gdm_jax as gdm
-from gdm_jax import figures
+from gdm_jax import drawing, pixels
+from gdm_jax.drawing import films, maps, sheets
+from gdm_jax.reports import samples
 
 BLACK, WHITE = -np.ones((8, 8, 1)), np.ones((8, 8, 1))
 
@@ -27,19 +29,19 @@ def brightening(times, n=4, channels=1):
 
 
 def test_to_uint8():
-    np.testing.assert_array_equal(figures.to_uint8([-2.0, -1.0, 0.0, 1.0, 3.0]), [0, 0, 128, 255, 255])
+    np.testing.assert_array_equal(pixels.to_uint8([-2.0, -1.0, 0.0, 1.0, 3.0]), [0, 0, 128, 255, 255])
     every = np.arange(256)
-    np.testing.assert_array_equal(figures.to_uint8(every / 127.5 - 1), every)
+    np.testing.assert_array_equal(pixels.to_uint8(every / 127.5 - 1), every)
 
 
 def test_cloud_shows_where_the_points_are():
-    image = np.asarray(figures.cloud(np.full((100, 2), [1.5, 1.5]), side=128, extent=3.0))
+    image = np.asarray(drawing.cloud(np.full((100, 2), [1.5, 1.5]), side=128, extent=3.0))
     assert image[20:44, 84:108].min() == 0 and image[64:].min() == 255  # up and to the right
 
 
 def test_moments():
     schedule = gdm.schedule.uniform(2)
-    assert [figures.moment(schedule, p) for p in (0, 0.25, 0.5, 0.75, 1)] == [
+    assert [samples.moment(schedule, p) for p in (0, 0.25, 0.5, 0.75, 1)] == [
         "noise",
         "0: 50%",
         "1 done",
@@ -52,23 +54,23 @@ def test_moments():
 
 
 def test_grid_places_images():
-    pixels = grey(figures.grid(np.stack([BLACK, WHITE, WHITE, BLACK]), columns=2, cell=16))
+    pixels = grey(drawing.grid(np.stack([BLACK, WHITE, WHITE, BLACK]), columns=2, cell=16))
     centre = [[pixels[2 + 9, 2 + 9], pixels[2 + 9, 2 + 18 + 9]], [pixels[2 + 18 + 9, 11], pixels[2 + 18 + 9, 29]]]
     assert centre == [[0, 255], [255, 0]]
 
 
 def test_grid_keeps_colours_and_whole_pixels():
     image = np.random.default_rng(0).uniform(-1, 1, (1, 256, 256, 3))
-    page = np.asarray(figures.grid(image))
-    np.testing.assert_array_equal(page[2:258, 2:258], figures.to_uint8(image[0]))
-    small = np.asarray(figures.grid(image[:, :8, :8], cell=64))
-    np.testing.assert_array_equal(small[2:66, 2:66][4::8, 4::8], figures.to_uint8(image[0, :8, :8]))
+    page = np.asarray(drawing.grid(image))
+    np.testing.assert_array_equal(page[2:258, 2:258], pixels.to_uint8(image[0]))
+    small = np.asarray(drawing.grid(image[:, :8, :8], cell=64))
+    np.testing.assert_array_equal(small[2:66, 2:66][4::8, 4::8], pixels.to_uint8(image[0, :8, :8]))
 
 
 def test_gaps_move_what_is_to_their_right():
-    plain, gapped = (grey(figures.grid([BLACK] * 8, columns=4, cell=16, gaps=gaps)) for gaps in ((), (0, 2)))
+    plain, gapped = (grey(drawing.grid([BLACK] * 8, columns=4, cell=16, gaps=gaps)) for gaps in ((), (0, 2)))
     starts = [np.flatnonzero(np.diff(page[10]) < 0) + 1 for page in (plain, gapped)]
-    np.testing.assert_array_equal(starts[1] - starts[0], [0, figures.GAP, figures.GAP, 2 * figures.GAP])
+    np.testing.assert_array_equal(starts[1] - starts[0], [0, sheets.GAP, sheets.GAP, 2 * sheets.GAP])
     assert plain.shape[0] == gapped.shape[0]
 
 
@@ -78,39 +80,39 @@ def test_labels_wrap_and_keep_their_ink(side, channels):
     images = np.ones((4, side, side, channels))
     long, short = ["without group 2", "one"], ["without", "one"]
     for where in ("heads", "rows"):
-        pages = [figures.grid(images, columns=2, **{where: labels}) for labels in (long, short)]
-        letters = sum(map(ink, map(figures._banner, long)))
+        pages = [drawing.grid(images, columns=2, **{where: labels}) for labels in (long, short)]
+        letters = sum(map(ink, map(sheets._banner, long)))
         assert ink(pages[0]) == pytest.approx(letters, rel=0.05)
         assert ink(pages[1]) < 0.7 * letters
-    heights = [figures.grid(images, columns=2, heads=labels).height for labels in (long, short)]
-    assert heights[0] - heights[1] == (figures.LINE if side == 8 else 0)
+    heights = [drawing.grid(images, columns=2, heads=labels).height for labels in (long, short)]
+    assert heights[0] - heights[1] == (sheets.LINE if side == 8 else 0)
 
 
 def test_what_is_too_long_is_cut_within_its_column():
     words = "interpolation between everything and nothing at all"
-    pages = [grey(figures.grid([WHITE] * 3, columns=3, heads=["", word, ""], cell=64)) for word in (words, "")]
-    assert pages[0].shape == (pages[1].shape[0] + figures.LINE, pages[1].shape[1])
+    pages = [grey(drawing.grid([WHITE] * 3, columns=3, heads=["", word, ""], cell=64)) for word in (words, "")]
+    assert pages[0].shape == (pages[1].shape[0] + sheets.LINE, pages[1].shape[1])
     assert ink(pages[0][:, :68]) == ink(pages[0][:, 134:]) == 0 < ink(pages[0])
-    cut = figures._wrap(words, 66, 2).split("\n")
+    cut = sheets._wrap(words, 66, 2).split("\n")
     assert len(cut) == 2 and cut[1].endswith("\u2026") and cut[0].startswith("interpol")
-    assert max(map(figures.FONT.getlength, cut)) <= 66
+    assert max(map(sheets.FONT.getlength, cut)) <= 66
 
 
 def test_heads_shrink_before_they_are_cut():
     """In letters of 14 pixels "one group" is wider than a column of 64, in smaller ones it is not."""
-    page = figures.grid([WHITE], heads=["all but one group"], cell=64)
-    assert ink(page) == pytest.approx(ink(figures._banner("all but one group", figures.SMALL)), rel=0.05)
+    page = drawing.grid([WHITE], heads=["all but one group"], cell=64)
+    assert ink(page) == pytest.approx(ink(sheets._banner("all but one group", sheets.SMALL)), rel=0.05)
 
 
 def test_wrapping():
-    assert figures._wrap("a  few\nwords", 500, 2) == "a few words"
-    assert figures._wrap("groups 0 to 2", 66, 2) == "groups 0\nto 2"
-    broken = figures._wrap("reconstruction", 66, 2)
+    assert sheets._wrap("a  few\nwords", 500, 2) == "a few words"
+    assert sheets._wrap("groups 0 to 2", 66, 2) == "groups 0\nto 2"
+    broken = sheets._wrap("reconstruction", 66, 2)
     assert broken.replace("-\n", "") == "reconstruction" != broken
 
 
 def test_title_stands_above():
-    plain, titled = (figures.grid([BLACK], cell=16, title=title) for title in ("", "A title wider than the picture"))
+    plain, titled = (drawing.grid([BLACK], cell=16, title=title) for title in ("", "A title wider than the picture"))
     above = titled.height - plain.height
     assert above > 0 and titled.width > plain.width
     np.testing.assert_array_equal(grey(titled)[above:, : plain.width], grey(plain))
@@ -119,7 +121,7 @@ def test_title_stands_above():
 
 def test_stack():
     pages = [Image.new("RGB", (10, 4), "red"), Image.new("L", (6, 3), 0)]
-    page = np.asarray(figures.stack(pages))
+    page = np.asarray(drawing.stack(pages))
     assert page.shape == (7, 10, 3)
     assert (page[:4] == [255, 0, 0]).all() and (page[4:, :6] == 0).all() and (page[4:, 6:] == 255).all()
 
@@ -130,7 +132,7 @@ def test_stack():
 @pytest.mark.parametrize("side, channels", [(8, 1), (256, 3)])
 def test_gif_plays(tmp_path, side, channels):
     frames = np.linspace(-1, 1, 5)[:, None, None, None, None] * np.ones((2, side, side, channels))
-    figures.film(frames, tmp_path / "a" / "film.gif", seconds=2)
+    drawing.film(frames, tmp_path / "a" / "film.gif", seconds=2)
     with Image.open(tmp_path / "a" / "film.gif") as film:
         assert film.n_frames == 5 and film.info["loop"] == 0
         durations, centres = [], []
@@ -139,14 +141,14 @@ def test_gif_plays(tmp_path, side, channels):
             durations.append(film.info["duration"])
             centres.append(grey(film)[20, 20])
     assert durations == [400] * 4 + [1000]
-    np.testing.assert_allclose(centres, figures.to_uint8(np.linspace(-1, 1, 5)), atol=2)
+    np.testing.assert_allclose(centres, pixels.to_uint8(np.linspace(-1, 1, 5)), atol=2)
 
 
 def drawn(tmp_path, monkeypatch, frames, **options):
     """The pages of a film, as they go to the file."""
     pages = []
-    monkeypatch.setattr(figures, "_gif", lambda given, path, seconds: pages.extend(given))
-    figures.film(frames, tmp_path / "film.gif", **options)
+    monkeypatch.setattr(films, "_gif", lambda given, path, seconds: pages.extend(given))
+    drawing.film(frames, tmp_path / "film.gif", **options)
     return pages
 
 
@@ -167,7 +169,7 @@ def test_films_side_by_side(tmp_path, monkeypatch):
     titles = ("an order", "another")
     both = drawn(tmp_path, monkeypatch, [long, short], titles=titles)
     assert len(both) == 4
-    assert both[0].width == one[0].width + figures.GAP + other[0].width
+    assert both[0].width == one[0].width + sheets.GAP + other[0].width
     assert both[0].height > max(one[0].height, other[0].height)
     right = [grey(page)[-other[0].height :, -other[0].width :] for page in both]
     for page, expected in zip(right, [other[0], other[1], other[1], other[1]]):  # holds its last
@@ -176,31 +178,31 @@ def test_films_side_by_side(tmp_path, monkeypatch):
     for page, expected in zip(left, one):
         np.testing.assert_array_equal(page, grey(expected))
     words = grey(both[-1])  # and nothing else: the last images are white
-    assert ink(words[:, : one[0].width]) == ink(figures._banner(titles[0]))
-    assert ink(words[:, one[0].width :]) == ink(figures._banner(titles[1]))
+    assert ink(words[:, : one[0].width]) == ink(sheets._banner(titles[0]))
+    assert ink(words[:, one[0].width :]) == ink(sheets._banner(titles[1]))
 
 
 @pytest.mark.parametrize("side, channels", [(8, 1), (255, 3)])
 def test_mp4_can_be_decoded(tmp_path, side, channels):
     av = pytest.importorskip("av", reason="PyAV, of the extra mp4, is not installed")
     frames = np.linspace(-1, 1, 6)[:, None, None, None, None] * np.ones((1, side, side, channels))
-    figures.film(frames, tmp_path / "a" / "film.mp4", captions=list("abcdef"), seconds=2)
+    drawing.film(frames, tmp_path / "a" / "film.mp4", captions=list("abcdef"), seconds=2)
     with av.open(str(tmp_path / "a" / "film.mp4")) as file:
         stream = file.streams.video[0]
         assert (stream.codec_context.name, stream.pix_fmt, stream.average_rate) == ("h264", "yuv420p", 3)
         pages = [frame.to_ndarray(format="rgb24") for frame in file.decode(stream)]
     assert len(pages) == 6 + 3  # at 3 a second, the last held for one
     height, width, _ = pages[0].shape
-    page = figures._titled(figures.grid(frames[0]), "a")
+    page = sheets._titled(drawing.grid(frames[0]), "a")
     assert (width, height) == (page.width + page.width % 2, page.height + page.height % 2)
     shades = [page[-30, 30].mean() for page in pages]
-    np.testing.assert_allclose(shades, [*figures.to_uint8(np.linspace(-1, 1, 6)), 255, 255, 255], atol=6)
+    np.testing.assert_allclose(shades, [*pixels.to_uint8(np.linspace(-1, 1, 6)), 255, 255, 255], atol=6)
 
 
 def test_mp4_needs_pyav(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ImportError, match=r"^film: .*pip install 'gdm-jax\[mp4\]'.*\.gif$"):
-        figures.film(brightening(2), tmp_path / "a" / "film.mp4")
+        drawing.film(brightening(2), tmp_path / "a" / "film.mp4")
     assert not (tmp_path / "a").exists()
 
 
@@ -216,27 +218,27 @@ def tiles(page, count, side):
 def test_heat_has_one_scale():
     """Equal values have equal colours in every tile; the larger the darker, by even steps of lightness."""
     values = np.arange(64.0).reshape(1, 8, 8)
-    one, other = tiles(figures.heat(np.concatenate([values, values[:, ::-1]]), columns=2), 2, 64)
+    one, other = tiles(drawing.heat(np.concatenate([values, values[:, ::-1]]), columns=2), 2, 64)
     np.testing.assert_array_equal(one, other.reshape(8, 8, 64, 3)[::-1].reshape(64, 64, 3))
     colours = one[4::8, 4::8].reshape(64, 3) / 255
     linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
     lightness = 116 * np.cbrt(linear @ [0.2126, 0.7152, 0.0722]) - 16
     np.testing.assert_allclose(np.diff(lightness), -84 / 63, atol=0.4)
-    np.testing.assert_array_equal(one[4, 4], figures.RAMP[0])
-    np.testing.assert_array_equal(one[-4, -4], figures.RAMP[-1])
+    np.testing.assert_array_equal(one[4, 4], maps.RAMP[0])
+    np.testing.assert_array_equal(one[-4, -4], maps.RAMP[-1])
 
 
 def test_heat_scale_is_that_of_all_maps():
     low, high = np.zeros((1, 8, 8)), np.ones((1, 8, 8))
-    middle, _, _ = tiles(figures.heat(np.concatenate([high, 2 * high, low]), columns=3), 3, 64)
-    np.testing.assert_array_equal(middle, np.broadcast_to(figures.RAMP[3], middle.shape))
+    middle, _, _ = tiles(drawing.heat(np.concatenate([high, 2 * high, low]), columns=3), 3, 64)
+    np.testing.assert_array_equal(middle, np.broadcast_to(maps.RAMP[3], middle.shape))
 
 
 def test_heat_hatches_what_is_no_number():
     values = np.arange(64.0).reshape(1, 8, 8)
-    without, (whole,) = figures.heat(values), tiles(figures.heat(values), 1, 64)
+    without, (whole,) = drawing.heat(values), tiles(drawing.heat(values), 1, 64)
     values[0, 2, 3] = np.nan
-    page = figures.heat(values)
+    page = drawing.heat(values)
     (holed,) = tiles(page, 1, 64)
     hole = holed[16:24, 24:32]
     assert len(np.unique(hole)) == 2 and (hole == hole[..., :1]).all()  # two greys
@@ -246,9 +248,9 @@ def test_heat_hatches_what_is_no_number():
 
 
 def test_heat_of_vectors():
-    page = np.asarray(figures.heat(np.array([[0.0, 1.0], [1.0, 0.0]]), columns=2, cell=64))
+    page = np.asarray(drawing.heat(np.array([[0.0, 1.0], [1.0, 0.0]]), columns=2, cell=64))
     centres = page[2 + 16, [2 + 16, 2 + 48, 68 + 16, 68 + 48]]
-    np.testing.assert_array_equal(centres, np.array(figures.RAMP)[[0, -1, -1, 0]])
+    np.testing.assert_array_equal(centres, np.array(maps.RAMP)[[0, -1, -1, 0]])
 
 
 @pytest.mark.parametrize("side, channels, size", [(8, 1, 8), (8, 3, 4), (256, 3, 16), (256, 1, 256), (8, 1, 256)])
@@ -256,21 +258,21 @@ def test_heat_stands_under_its_image(side, channels, size):
     images, values = -np.ones((2, side, side, channels)), np.zeros((2, size, size))
     values[1] = 1.0
     shown = max(64, side, size)
-    page = np.asarray(figures.heat(values, images=images, columns=2))
-    for start, colour in ((2, figures.RAMP[0]), (4 + shown, figures.RAMP[-1])):
+    page = np.asarray(drawing.heat(values, images=images, columns=2))
+    for start, colour in ((2, maps.RAMP[0]), (4 + shown, maps.RAMP[-1])):
         column = page[:, start : start + shown]
         assert (column[2 : 2 + shown] == 0).all()
         assert (column[4 + shown : 4 + 2 * shown] == colour).all()
 
 
 def test_heat_bar_names_its_ends_and_unit():
-    bar = grey(figures.heat(np.linspace(2.0, 7.5, 64).reshape(1, 8, 8), unit="nats"))[68:]
+    bar = grey(drawing.heat(np.linspace(2.0, 7.5, 64).reshape(1, 8, 8), unit="nats"))[68:]
     starts = np.flatnonzero(bar.min(0) < 255)
-    scale = figures._shaded(np.tile(np.linspace(0, 1, 128), (figures.LINE, 1)), 128)
-    parts = [figures._banner("2"), scale, figures._banner("7.5 nats")]
+    scale = maps._shaded(np.tile(np.linspace(0, 1, 128), (sheets.LINE, 1)), 128)
+    parts = [sheets._banner("2"), scale, sheets._banner("7.5 nats")]
     assert ink(bar) == sum(map(ink, parts)) and starts[-1] - starts[0] > 128
-    constant = figures.heat(np.full((1, 8, 8), 3.0))
-    np.testing.assert_array_equal(tiles(constant, 1, 64)[0][0, 0], figures.RAMP[0])
+    constant = drawing.heat(np.full((1, 8, 8), 3.0))
+    np.testing.assert_array_equal(tiles(constant, 1, 64)[0][0, 0], maps.RAMP[0])
 
 
 # Bad input
@@ -279,29 +281,29 @@ def test_heat_bar_names_its_ends_and_unit():
 @pytest.mark.parametrize(
     "draw, message",
     [
-        (lambda: figures.grid(np.zeros((0, 8, 8, 1))), r"images: .* not empty, got \(0, 8, 8, 1\)"),
-        (lambda: figures.grid(np.zeros((2, 8, 8))), r"images: must be \[n, height, width, channel\].*got \(2, 8, 8\)"),
-        (lambda: figures.grid(np.zeros((2, 8, 8))), r"images: .*got \(2, 8, 8\)"),
-        (lambda: figures.grid(np.zeros((8, 8))), r"images: .*got \(8, 8\)"),
-        (lambda: figures.grid([BLACK], columns=0), "columns: must be at least 1, got 0"),
-        (lambda: figures.grid([BLACK] * 4, columns=2, heads=["a"]), "heads: must be 2, one a column, got 1"),
-        (lambda: figures.grid([BLACK] * 4, columns=2, rows=["a"] * 3), "rows: must be 2, one a row of images, got 3"),
-        (lambda: figures.grid([BLACK] * 4, columns=2, gaps=(1,)), r"gaps: .*before the last of 2, got \(1,\)"),
-        (lambda: figures.grid([BLACK] * 4, columns=2, gaps=(-1,)), r"gaps: .*got \(-1,\)"),
-        (lambda: figures.stack([]), "pages: must hold at least one"),
-        (lambda: figures.film(brightening(2), "film.avi"), "path: must end in .gif or .mp4, got 'film.avi'"),
-        (lambda: figures.film(brightening(2), "film"), "path: must end in .gif or .mp4, got 'film'"),
-        (lambda: figures.film(brightening(2)[:0], "film.gif"), "frames: must hold at least one moment"),
-        (lambda: figures.film(brightening(2), "film.gif", seconds=0), "seconds: must be positive, got 0"),
-        (lambda: figures.film(brightening(2), "film.gif", captions="a"), "captions: must be 2, one a moment, got 1"),
-        (lambda: figures.film([brightening(2)], "film.gif", titles="ab"), "titles: must be 1, one a film, got 2"),
-        (lambda: figures.film([brightening(2)], "film.gif"), r"images: .*got \(2, 4, 8, 8, 1\)"),
-        (lambda: figures.heat(np.zeros((0, 2))), r"values: .*not empty, got \(0, 1, 2\)"),
-        (lambda: figures.heat(np.zeros(3)), r"values: .*got \(3,\)"),
-        (lambda: figures.heat(np.full((1, 2), np.nan)), "values: .*not NaN throughout"),
-        (lambda: figures.heat(np.array([[1, np.inf]])), "values: must be finite"),
-        (lambda: figures.heat(np.zeros((2, 8, 8)), images=[BLACK]), "images: must be 2, one a map, got 1"),
-        (lambda: figures.heat(np.zeros((2, 2)), heads=["a"]), "heads: must be 2, one a column, got 1"),
+        (lambda: drawing.grid(np.zeros((0, 8, 8, 1))), r"images: .* not empty, got \(0, 8, 8, 1\)"),
+        (lambda: drawing.grid(np.zeros((2, 8, 8))), r"images: must be \[n, height, width, channel\].*got \(2, 8, 8\)"),
+        (lambda: drawing.grid(np.zeros((2, 8, 8))), r"images: .*got \(2, 8, 8\)"),
+        (lambda: drawing.grid(np.zeros((8, 8))), r"images: .*got \(8, 8\)"),
+        (lambda: drawing.grid([BLACK], columns=0), "columns: must be at least 1, got 0"),
+        (lambda: drawing.grid([BLACK] * 4, columns=2, heads=["a"]), "heads: must be 2, one a column, got 1"),
+        (lambda: drawing.grid([BLACK] * 4, columns=2, rows=["a"] * 3), "rows: must be 2, one a row of images, got 3"),
+        (lambda: drawing.grid([BLACK] * 4, columns=2, gaps=(1,)), r"gaps: .*before the last of 2, got \(1,\)"),
+        (lambda: drawing.grid([BLACK] * 4, columns=2, gaps=(-1,)), r"gaps: .*got \(-1,\)"),
+        (lambda: drawing.stack([]), "pages: must hold at least one"),
+        (lambda: drawing.film(brightening(2), "film.avi"), "path: must end in .gif or .mp4, got 'film.avi'"),
+        (lambda: drawing.film(brightening(2), "film"), "path: must end in .gif or .mp4, got 'film'"),
+        (lambda: drawing.film(brightening(2)[:0], "film.gif"), "frames: must hold at least one moment"),
+        (lambda: drawing.film(brightening(2), "film.gif", seconds=0), "seconds: must be positive, got 0"),
+        (lambda: drawing.film(brightening(2), "film.gif", captions="a"), "captions: must be 2, one a moment, got 1"),
+        (lambda: drawing.film([brightening(2)], "film.gif", titles="ab"), "titles: must be 1, one a film, got 2"),
+        (lambda: drawing.film([brightening(2)], "film.gif"), r"images: .*got \(2, 4, 8, 8, 1\)"),
+        (lambda: drawing.heat(np.zeros((0, 2))), r"values: .*not empty, got \(0, 1, 2\)"),
+        (lambda: drawing.heat(np.zeros(3)), r"values: .*got \(3,\)"),
+        (lambda: drawing.heat(np.full((1, 2), np.nan)), "values: .*not NaN throughout"),
+        (lambda: drawing.heat(np.array([[1, np.inf]])), "values: must be finite"),
+        (lambda: drawing.heat(np.zeros((2, 8, 8)), images=[BLACK]), "images: must be 2, one a map, got 1"),
+        (lambda: drawing.heat(np.zeros((2, 2)), heads=["a"]), "heads: must be 2, one a column, got 1"),
     ],
 )
 def test_bad_input(draw, message, tmp_path, monkeypatch):
@@ -315,6 +317,6 @@ def test_bad_input(draw, message, tmp_path, monkeypatch):
 def test_channels_of_another_number_stand_side_by_side():
     """Two or four of them: each as a grey picture."""
     image = np.stack([np.full((1, 8, 8), -1.0), np.full((1, 8, 8), 1.0)], axis=-1)
-    page = grey(figures.grid(image, cell=8))
+    page = grey(drawing.grid(image, cell=8))
     assert page.shape[1] - page.shape[0] == 8
     assert page[4, 4] == 0 and page[4, 13] == 255

@@ -13,7 +13,8 @@ import pytest
 
 import gdm_jax as gdm
 from gdm_jax import cli, training
-from gdm_jax.training import checkpoint, hosts, log
+from gdm_jax.devices import hosts
+from gdm_jax.workdir import checkpoint, log
 from tests.runs import same
 
 POD = pathlib.Path(__file__).parents[1] / "launch" / "local_pod.sh"

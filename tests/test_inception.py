@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from gdm_jax.figures import to_uint8
 from gdm_jax.metrics import inception
-from gdm_jax.metrics.inception import INCEPTION_URL, _untrained
+from gdm_jax.metrics.features.inception_v3 import INCEPTION_URL, _untrained
+from gdm_jax.pixels import to_uint8
 
 
 def images(n=3, side=8, channels=1, seed=0):

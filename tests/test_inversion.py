@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import gdm_jax as gdm
+from gdm_jax.ode.solvers import InverseEuler
 
 SCHEDULE = gdm.schedule.uniform(2)
 PROCESS = gdm.Process(gdm.groups.frequency_bands(gdm.basis.dct(4).rank, (5,)), gdm.basis.dct(4))
@@ -129,7 +130,7 @@ def test_the_residual_is_the_step_s_own():
 def test_inverse_euler_stops_where_it_fails():
     x = gdm.generate(network(200.0), PROCESS, SCHEDULE, Z, solver="euler", steps=4)
     with pytest.raises(RuntimeError, match="InverseEuler did not finish example"):
-        solver = gdm.inversion.InverseEuler(max_iterations=3)
+        solver = InverseEuler(max_iterations=3)
         gdm.encode(network(200.0), PROCESS, SCHEDULE, x, solver=solver, steps=4)
 
 

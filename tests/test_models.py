@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import gdm_jax as gdm
-from gdm_jax.models import MLP, UNet, unet
+from gdm_jax.networks import unet
+from gdm_jax.networks.mlp import MLP
+from gdm_jax.networks.unet import UNet
 
 HALVES = gdm.groups.bottom_to_top((8, 8), 2)
 SMALL = {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention": (4,)}
@@ -201,7 +203,7 @@ def test_mlp(shape):
 
 def test_positional_embedding():
     """Cosines, then sines, of alpha at frequencies falling geometrically from 32 to 0.32; k values side by side."""
-    from gdm_jax.models.embedding import positional
+    from gdm_jax.networks.embedding import positional
 
     alpha = np.array([[0.0, 0.7], [1.0, 0.2]])
     angle = alpha[..., None] * np.geomspace(32, 0.32, 5)

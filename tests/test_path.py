@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import gdm_jax as gdm
-from gdm_jax import path
+from gdm_jax.ode import path
 
 SCHEDULES = {
     "single": gdm.schedule.scalar(),

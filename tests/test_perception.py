@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gdm_jax.metrics import fit_classifier, perceptual_variance, pixels, vgg19
-from gdm_jax.metrics.classifier import _shifted
+from gdm_jax.metrics.features.classifier import _shifted
 
 
 def images(n=6, side=8, channels=1, seed=0):

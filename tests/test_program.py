@@ -12,7 +12,7 @@ import pytest
 from flax import nnx
 
 import gdm_jax as gdm
-from gdm_jax import program
+from gdm_jax.devices import program
 from tests.runs import compilations
 
 PROCESS = gdm.Process(gdm.groups.from_index([0, 0, 1, 1]))

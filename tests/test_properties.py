@@ -11,13 +11,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from gdm_jax import build, data, groups, schedule
 from gdm_jax import config as configs
+from gdm_jax import data
+from gdm_jax.config import build
 from gdm_jax.data.images import Unreadable
-from gdm_jax.training import log, manifest
+from gdm_jax.process import groups, schedule
+from gdm_jax.workdir import log, manifest
 
 CASES = settings(max_examples=int(os.environ.get("CASES", 300)), deadline=10_000, derandomize=True)
-DEFAULT = json.loads(configs.to_json(configs.Config()))
+DEFAULT = json.loads(manifest.to_json(configs.Config()))
 DIGITS = pathlib.Path(__file__).parents[1] / "configs" / "digits.py"
 FIELDS = [f"{section}.{field}" for section, of in DEFAULT.items() if isinstance(of, dict) for field in of]
 
@@ -60,7 +62,7 @@ def test_configs(changes):
     if found is not None:
         process = build.process(found)
         assert build.schedule(found, process.k).k == process.k == build.family(found, process.k).k
-        assert configs.from_json(configs.to_json(found)) == found
+        assert configs.from_json(manifest.to_json(found)) == found
 
 
 @CASES
@@ -132,7 +134,7 @@ def test_intervals(start, end, order):
 @example(None)
 def test_config_json_of_a_checkpoint(given_data):
     """Cut, altered, replaced by other JSON or by none."""
-    text = configs.to_json(configs.Config())
+    text = manifest.to_json(configs.Config())
     if given_data is None:
         text = "[" * 100_000
     else:

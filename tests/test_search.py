@@ -5,7 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from gdm_jax import path, schedule, search
+from gdm_jax.evaluation import search
+from gdm_jax.ode import path
+from gdm_jax.process import schedule
 
 
 def error_of(weights):

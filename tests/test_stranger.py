@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 import gdm_jax as gdm
-from gdm_jax import cli, data, files
+from gdm_jax import cli, data
 from gdm_jax import config as configs
-from gdm_jax.training import manifest
+from gdm_jax.workdir import files, manifest
 
 # What each command writes in a workdir, for words of the command.
 WRITES = {

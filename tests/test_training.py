@@ -10,11 +10,14 @@ import pytest
 from PIL import Image
 
 import gdm_jax as gdm
-from gdm_jax import build, data, training
 from gdm_jax import config as configs
-from gdm_jax.training import checkpoint, log, loop, parallel
+from gdm_jax import data, pixels, training
+from gdm_jax.config import build
+from gdm_jax.devices import parallel
+from gdm_jax.training import loop
 from gdm_jax.training import state as states
 from gdm_jax.training.step import draw, make_step
+from gdm_jax.workdir import checkpoint, log
 from tests.runs import listing, losses, same
 
 pytestmark = pytest.mark.usefixtures("compile_once")
@@ -170,7 +173,7 @@ def test_dequantisation_moves_by_at_most_half_a_level(tiny, monkeypatch):
     monkeypatch.setattr("gdm_jax.loss.unweighted", weighed)
     _, metrics = jax.jit(make_step(config, net, process, family))(state, batch)
     jitter = draw(config, family, 0, jnp.arange(16), (8, 8, 1)).jitter
-    moved = data.to_model_range(batch["x"]) + jitter * (2 / 16)
+    moved = pixels.to_model_range(batch["x"]) + jitter * (2 / 16)
     np.testing.assert_allclose(metrics["loss"], (weights * moved).sum() / 16, rtol=1e-4)
     assert np.abs(jitter).max() <= 0.5
     quantiles = np.quantile(jitter, [0.1, 0.25, 0.5, 0.75, 0.9])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image, ImageOps
 
-from gdm_jax import errors
+from gdm_jax import _tables
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")  # by content; some others of Pillow's start programs
@@ -72,4 +72,4 @@ def opened_image(file) -> Iterator[Image.Image]:
         with Image.open(file, formats=FORMATS) as opened:
             yield opened
     except Exception as error:
-        raise Unreadable(errors.first_line(error)) from error
+        raise Unreadable(_tables.first_line(error)) from error

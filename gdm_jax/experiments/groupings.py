@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from gdm_jax import charts, figures
-from gdm_jax.experiments.lab import Lab, Report, distances, of_sets, table
+from gdm_jax import drawing
+from gdm_jax.drawing import charts
+from gdm_jax.evaluation.sets import distances, of_sets
+from gdm_jax.experiments.lab import Lab
+from gdm_jax.reports.report import Report, table
 
 PAPER = {"bottom_to_top": 12.63, "right_to_left": 13.14, "cascade": 14.03, "cascade_inverse": 13.70}
 VARIANTS = {"paper": (*PAPER, "vanilla"), "small": (*PAPER, "vanilla"), "smoke": ("bottom_to_top", "vanilla")}
@@ -20,7 +23,7 @@ def run(lab: Lab) -> Report:
         model = lab.model(variant, f"process.k={1 if variant == 'vanilla' else 2}")
         found.append(lab.evaluate(model, solver="euler", steps=steps))
         x = model.sample(12, solver="euler", steps=steps)
-        pages.append(figures.grid(x, columns=12, title=variant))
+        pages.append(drawing.grid(x, columns=12, title=variant))
     rows = [
         (variant, PAPER.get(variant, ""), of_sets(one["frechet"]), of_sets(one["precision"]), of_sets(one["recall"]))
         for variant, one in zip(variants, found)
@@ -33,4 +36,4 @@ def run(lab: Lab) -> Report:
     in_paper = ", ".join(sorted(PAPER, key=PAPER.get))
     text += f"\nBy their means, from the least: {', '.join(order)}. In the paper: {in_paper}.\n"
     numbers = {"paper": PAPER, "found": dict(zip(variants, found))}
-    return Report(text, numbers, {"distances": chart, "samples": figures.stack(pages)})
+    return Report(text, numbers, {"distances": chart, "samples": drawing.stack(pages)})

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from gdm_jax import analysis, charts, data, editing, latent
-from gdm_jax.experiments.lab import Lab, Report, table
+from gdm_jax import data, latent
+from gdm_jax.drawing import charts
+from gdm_jax.experiments.lab import Lab
+from gdm_jax.reports import bands, edits
+from gdm_jax.reports.report import Report, table
 
 IMAGES = {"paper": 4_500, "small": 1_000, "smoke": 200}  # encoded for normality and probes
 MEMBERS = {"paper": (96, 16), "small": (96, 16), "smoke": (4, 4)}  # sets of samples, and samples a set
@@ -21,7 +24,7 @@ def run(lab: Lab) -> Report:
     x, labels = data.examples(source, data.spread(IMAGES[scale], len(source)))
     options = {"solver": "heun", "steps": max(STEPS[scale], model.process.k), "progress": lab.progress}
     sets, members = MEMBERS[scale]
-    found = analysis.bands(model, x, labels, judge.features, sets=sets, members=members, **options)
+    found = bands.bands(model, x, labels, judge.features, sets=sets, members=members, **options)
     kept = reconstruction(model, x[: RECONSTRUCTED[scale]], judge, **options)
     seen = judge.name.split()[0]
     shape, sizes = "x".join(map(str, x.shape[1:])), ", ".join(map(str, model.process.groups.sizes))
@@ -39,7 +42,7 @@ def run(lab: Lab) -> Report:
 def reconstruction(model, x, judge, **options) -> Report:
     """Images decoded from their lowest components alone: how far they are from what they were (Fig. 4b)."""
     z = model.encode(x, **options)
-    counts = [n for n in analysis.counts(model.process.groups) if n] + [int(model.process.groups.sizes.sum())]
+    counts = [n for n in bands.counts(model.process.groups) if n] + [int(model.process.groups.sizes.sum())]
     rows, pixels, perceived = [], [], []
     original = judge.features(x)
     scale = np.square(original - original.mean(0)).sum(1).mean()
@@ -61,16 +64,16 @@ def sheets(model, x, labels) -> tuple[dict, list[int]]:
     """
     firsts = np.unique(labels, return_index=True)[1]
     firsts = firsts if len(firsts) > 1 else np.arange(len(x))
-    source = editing.from_images(model, x[np.resize(firsts, 6)])
+    source = edits.from_images(model, x[np.resize(firsts, 6)])
 
     def first(count):
         return source._replace(x=source.x[:count], z=source.z[:count])
 
     made = {
-        "fig3_interpolate": editing.interpolate(model, first(2)),
-        "fig4_keep": editing.keep(model, source),
-        "fig6_8_traverse": editing.traverse(model, first(1), range(6)),
-        "fig7_swap": editing.swap(model, source, source, [0]),
-        "fig9_resample": editing.resample(model, first(2)),
+        "fig3_interpolate": edits.interpolate(model, first(2)),
+        "fig4_keep": edits.keep(model, source),
+        "fig6_8_traverse": edits.traverse(model, first(1), range(6)),
+        "fig7_swap": edits.swap(model, source, source, [0]),
+        "fig9_resample": edits.resample(model, first(2)),
     }
     return {name: edit.page for name, edit in made.items()}, source.uncertain

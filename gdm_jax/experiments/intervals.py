@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from gdm_jax import charts, search
-from gdm_jax.experiments.lab import Lab, Report, distances, interval, of_sets, table
+from gdm_jax.drawing import charts
+from gdm_jax.evaluation import search
+from gdm_jax.evaluation.sets import distances, interval, of_sets
+from gdm_jax.experiments.lab import Lab
+from gdm_jax.reports.report import Report, table
 
 EVEN = (0.25, 0.5, 0.75)
 LATE, EARLY = (0.1, 0.2, 0.3), (0.6, 0.8, 0.9)

@@ -13,56 +13,14 @@ import dataclasses
 import functools
 import pathlib
 import shlex
-from collections.abc import Sequence
-from typing import NamedTuple
-
-import numpy as np
-import scipy.stats
 
 from gdm_jax import config as configs
-from gdm_jax import evaluation, figures, files, training
-from gdm_jax.analysis import Report, table
+from gdm_jax import drawing, evaluation, training
+from gdm_jax.experiments.scales import SCALES, SMOKE_BANDS, Scale
 from gdm_jax.model import Model, load
-from gdm_jax.training import checkpoint, manifest
+from gdm_jax.reports.report import Report
+from gdm_jax.workdir import checkpoint, files, manifest
 
-
-class Scale(NamedTuple):
-    """Settings that experiments share.
-
-    Attributes:
-      pixels, bands: config files of models of pixel groups, and of frequency bands; the variant follows a colon.
-      changes: overrides of their fields.
-      features: of `gdm_jax.evaluation.FEATURES`.
-      count, sets: images a set of seeds, and sets.
-    """
-
-    pixels: str
-    bands: str
-    changes: tuple[str, ...]
-    features: str
-    count: int
-    sets: int
-
-
-SMOKE = (
-    "data.name=digits",
-    "data.path=",
-    "data.shape=(8, 8, 1)",
-    "model.name=mlp",
-    "model.alpha_channels=False",
-    "model.channels=32",
-    "training.batch=64",
-    "training.steps=12",
-    "training.warmup_images=64",
-    "training.sample_every=12",
-    "training.save_every=12",
-)
-SCALES = {
-    "paper": Scale("cifar10.py:{}", "ffhq64_bands.py", (), "inception", 10_000, 3),
-    "small": Scale("mnist.py:{}", "mnist.py:bands", (), "classifier", 1_000, 3),
-    "smoke": Scale("mnist.py:{}", "mnist.py:bands", SMOKE, "pixels", 96, 2),
-}
-SMOKE_BANDS = ("process.bands=(4, 12, 32)",)
 DEFAULTS = {"runs": "runs", "configs": "configs"}  # of --runs and --configs
 
 
@@ -184,28 +142,10 @@ def write(lab: Lab, name: str, report: Report) -> list[pathlib.Path]:
     text = f"{report.text}{pictures}\nMade by `{command}`.\n"
     numbers = {"experiment": name, "scale": lab.scale, "command": command, **report.numbers}
     for picture, page in report.pictures.items():
-        figures.save(page, folder / f"{picture}.png")
+        drawing.save(page, folder / f"{picture}.png")
     files.write(folder / "report.json", numbers)
     files.write(folder / "report.md", text)
     return [folder / "report.md", folder / "report.json", *(folder / f"{p}.png" for p in report.pictures)]
-
-
-def of_sets(summary: dict, digits: int = 3) -> str:
-    """A mean with its standard deviation, for a table."""
-    mean = f"{summary['mean']:.{digits}g}"
-    return mean if summary["std"] is None else f"{mean} ± {summary['std']:.1g}"
-
-
-def interval(values) -> tuple[float, float]:
-    """The mean of some sets and half the width of its 95% confidence interval, by Student's t."""
-    values = np.asarray(values, float)
-    error = values.std(ddof=1) / len(values) ** 0.5
-    return float(values.mean()), float(scipy.stats.t.ppf(0.975, len(values) - 1) * error)
-
-
-def distances(found: Sequence[dict]) -> tuple[list, list]:
-    """Frechet distances `[n][sets]` of evaluations, and the standard deviations or zeros."""
-    return [one["frechet"]["sets"] for one in found], [one["frechet"]["std"] or 0.0 for one in found]
 
 
 def _finished(workdir: pathlib.Path, config: configs.Config) -> bool:
@@ -230,6 +170,3 @@ def _judge(lab: Lab, data: configs.Data) -> evaluation.Judge:
     own = not lab.workdir  # the data of one's own configs
     folder = lab.folder / "judges"
     return evaluation.judge(data, features, folder, weights=lab.weights, write=own, progress=lab.progress)
-
-
-__all__ = ["Lab", "Report", "SCALES", "Scale", "claim", "distances", "interval", "of_sets", "table", "write"]

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from gdm_jax import charts, family, figures, gallery
-from gdm_jax.experiments.lab import Lab, Report, interval, table
+from gdm_jax import drawing
+from gdm_jax.drawing import charts
+from gdm_jax.evaluation.sets import interval
+from gdm_jax.experiments.lab import Lab
+from gdm_jax.process import family
+from gdm_jax.reports import samples
+from gdm_jax.reports.report import Report, table
 
 ORDERS = {"paper": 100, "small": 24, "smoke": 3}
 STEPS = {"paper": 128, "small": 63, "smoke": 9}
@@ -54,12 +59,12 @@ def run(lab: Lab) -> Report:
     }
     pictures = {
         "distances": charts.points(names, first[rank], label="Frechet distance of the first set"),
-        "strips": figures.stack(pages),
+        "strips": drawing.stack(pages),
     }
     return Report(text, numbers, pictures)
 
 
 def strip(model, order, steps, title):
     model = model.under(order=order)
-    _, times, states = model.sample(4, solver="euler", steps=steps, frames=gallery.frames(model))
-    return gallery.strip(model, times, gallery.begun(model, times, states), title=title)
+    _, times, states = model.sample(4, solver="euler", steps=steps, frames=samples.frames(model))
+    return samples.strip(model, times, samples.begun(model, times, states), title=title)

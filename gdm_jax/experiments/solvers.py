@@ -5,9 +5,12 @@ from __future__ import annotations
 import jax
 import numpy as np
 
-from gdm_jax import charts, data, ode
-from gdm_jax.experiments.lab import Lab, Report, of_sets, table
+from gdm_jax import data, latent, ode
+from gdm_jax.drawing import charts
+from gdm_jax.evaluation.sets import of_sets
+from gdm_jax.experiments.lab import Lab
 from gdm_jax.model import Model
+from gdm_jax.reports.report import Report, table
 
 STEPS = {"paper": (8, 16, 32, 64, 128), "small": (8, 16, 32, 64, 128), "smoke": (4, 8)}
 TOLERANCES = {"paper": (1e-2, 1e-3, 1e-4), "small": (1e-1, 1e-2, 1e-3), "smoke": (1e-1,)}
@@ -90,7 +93,7 @@ def error_of(again, real) -> dict:
 
 def adaptive_calls(model: Model, real, options: dict) -> float:
     """Mean calls an image of sampling with adaptive steps."""
-    z = ode.latents(np.arange(len(real)), model.config.data.shape)
+    z = latent.latents(np.arange(len(real)), model.config.data.shape)
     solved = ode.solve(model.u, model.process, model.schedule, z, forward=False, **options)
     solver = ode.SOLVERS[options["solver"]]()
     return float(np.mean([ode.calls(solver, steps) for steps in np.asarray(jax.device_get(solved.steps))]))

@@ -16,17 +16,13 @@ and keeps its digits where the distance is small beside the traces.
 
 from __future__ import annotations
 
-import os
-import pathlib
 import warnings
-import zipfile
 from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
 
-from gdm_jax import files
-from gdm_jax.metrics.elements import check_finite
+from gdm_jax.metrics.checks import check_finite
 
 NOISE = 1e-6  # the most by which a covariance, relative to its size, may miss being symmetric and positive
 
@@ -83,50 +79,6 @@ def frechet_distance(a, b) -> float:
     root_a, root_b = (np.pad(root, ((0, rows - len(root)), (0, 0))) for root in (root_a, root_b))
     left, _, right = scipy.linalg.svd(root_a @ root_b.T)
     return float(((mu_a - mu_b) ** 2).sum() + ((root_a - left @ (right @ root_b)) ** 2).sum())
-
-
-def save_statistics(path: str | os.PathLike, stats: Statistics) -> None:
-    """Write an `.npz` of arrays `mu` and `sigma`, and `count` where known: whole or not at all, to exactly this path.
-
-    Raises:
-      ValueError: if stats is not `Statistics` such as `frechet_distance` takes.
-    """
-    if not isinstance(stats, Statistics):
-        got = type(stats).__name__
-        raise ValueError(f"save_statistics: needs Statistics, got {got}; statistics(features) makes them")
-    known = {name: value for name, value in _checked("save_statistics", stats)._asdict().items() if value is not None}
-    with files.whole(path) as out:  # a name would be given the suffix .npz
-        np.savez(out, **known)
-
-
-def load_statistics(path: str | os.PathLike) -> Statistics:
-    """Read what `save_statistics` wrote, or a public file of FID statistics: an `.npz` with arrays `mu` and `sigma`.
-
-    Nothing in the file is executed.
-
-    Raises:
-      ValueError: if there is no such file, it is no `.npz`, or its arrays are missing, misshapen or not finite.
-    """
-    path = pathlib.Path(path)
-    name = f"load_statistics: {path}"
-    if not path.is_file():
-        raise ValueError(f"{name} is not a file; save_statistics writes one")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{name} is not an .npz archive; pass one with arrays mu and sigma")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in Statistics._fields if key in file}
-    except Exception as error:  # whatever a damaged archive raises
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ValueError(f"{name} can not be read ({reason})") from error
-    if not {"mu", "sigma"} <= set(arrays):
-        raise ValueError(f"{name} has no arrays mu and sigma; pass the .npz of an FID's statistics")
-    count = arrays.pop("count", None)
-    if count is not None:
-        if np.shape(count) != () or count.dtype.kind not in "iu":
-            raise ValueError(f"{name}: count must be one integer, got {count.dtype} of shape {count.shape}")
-        count = int(count)
-    return _checked(name, Statistics(**arrays, count=count))
 
 
 def _members(name, features):

@@ -22,10 +22,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import scipy.special
 import scipy.stats
 
-from gdm_jax.metrics.elements import flatten
+from gdm_jax.metrics.checks import flatten
 
 
 class Normality(NamedTuple):

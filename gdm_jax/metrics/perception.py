@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gdm_jax.metrics.elements import check_finite
+from gdm_jax.metrics.checks import check_finite
 
 
 class PerceptualVariance(NamedTuple):

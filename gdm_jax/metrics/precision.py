@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from gdm_jax.metrics.elements import check_finite
+from gdm_jax.metrics.checks import check_finite
 
 PAIRS = 10**7  # squared distances held at a time, 80 MB
 CLOSE = 1e-3  # |x - y|^2 below this share of |x|^2 + |y|^2 is computed again

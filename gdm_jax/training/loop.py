@@ -11,11 +11,13 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from gdm_jax import build, data, figures, files, ode
 from gdm_jax import config as configs
-from gdm_jax.training import checkpoint, hosts, log, manifest, parallel, preemption
+from gdm_jax import data, drawing, latent, ode
+from gdm_jax.config import build
+from gdm_jax.devices import hosts, parallel, preemption
 from gdm_jax.training import state as states
 from gdm_jax.training.step import make_step
+from gdm_jax.workdir import checkpoint, files, lock, log, manifest
 
 SAMPLES = 64
 WRITES = ("config.json", "data.json", "lock", "metrics.jsonl", "tensorboard", "samples", "checkpoints", "unreadable")
@@ -53,7 +55,7 @@ def train(config: configs.Config, workdir, *, progress: bool = True) -> states.T
     with contextlib.ExitStack() as held:
         if hosts.first():
             files.claim(workdir, *WRITES, field="--workdir").mkdir(parents=True, exist_ok=True)
-            held.enter_context(files.owned(workdir))
+            held.enter_context(lock.owned(workdir))
             manifest.check(workdir, config)
             manifest.check_data(workdir, source)
             manifest.save(workdir, config)
@@ -150,7 +152,7 @@ def _picture(config, net, process, ema):
     sampling = config.sampling
     schedule = build.schedule(config, process.k)
     count = SAMPLES if len(config.data.shape) == 3 else 4096
-    z = ode.latents(np.arange(count), config.data.shape)
+    z = latent.latents(np.arange(count), config.data.shape)
     u = functools.partial(net.apply, ema)
     x = ode.generate(u, process, schedule, z, **build.solver_options(sampling))
-    return figures.grid(np.asarray(x)) if len(config.data.shape) == 3 else figures.cloud(np.asarray(x))
+    return drawing.grid(np.asarray(x)) if len(config.data.shape) == 3 else drawing.cloud(np.asarray(x))

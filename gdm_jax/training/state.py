@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from gdm_jax import keys
-from gdm_jax.config import Config, Training
+from gdm_jax.config.schema import Config, Training
 
 
 @jax.tree_util.register_dataclass

@@ -10,12 +10,12 @@ import optax
 
 from gdm_jax import keys
 from gdm_jax import loss as losses
-from gdm_jax.config import Config
-from gdm_jax.data import augment, to_model_range
-from gdm_jax.family import Family
-from gdm_jax.likelihood import level_width
-from gdm_jax.process import Process
-from gdm_jax.schedule import Schedule
+from gdm_jax.config.schema import Config
+from gdm_jax.pixels import level_width, to_model_range
+from gdm_jax.process.family import Family
+from gdm_jax.process.process import Process
+from gdm_jax.process.schedule import Schedule
+from gdm_jax.training.augment import augment
 from gdm_jax.training.state import TrainState, ema_decay, optimizer
 
 

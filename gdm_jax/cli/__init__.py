@@ -1,0 +1,3 @@
+"""The `gdm` command."""
+
+from gdm_jax.cli.main import main

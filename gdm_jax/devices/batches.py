@@ -1,0 +1,51 @@
+"""A function of a batch, over this host's devices: compiled once for all batches of one shape."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from gdm_jax.devices import program
+from gdm_jax.devices.parallel import _split
+
+
+def over_examples(function: Callable, shared: tuple) -> Callable:
+    """batch -> function(shared, batch), compiled, the batch split over this host's devices.
+
+    Args:
+      function: maps (shared, a pytree of `[n, ...]`) to a tuple of arrays `[n, ...]`, the last of them
+        `[frames, n, ...]` or None; n must be divisible by the number of devices.
+      shared: begins with the network. All else that the program depends on is in it as well: arrays are data of the
+        program, the rest is part of its key. For a network that is not `program.settled` it is compiled anew.
+    """
+    arrays, rest = eqx.partition(shared, program.is_array)
+    leaves, structure = jax.tree.flatten(rest)
+    build = _over_examples if program.settled(shared[0]) else _over_examples.__wrapped__
+    mapped = build(function, structure, tuple(leaves), jax.local_device_count())
+
+    def run(batch):
+        if jax.local_device_count() == 1:
+            return mapped(arrays, batch)
+        *ends, along = mapped(arrays, jax.tree.map(_split, batch))
+        if along is not None:
+            along = jnp.moveaxis(along, 0, 1)
+            along = along.reshape(len(along), -1, *along.shape[3:])
+        return *(end.reshape(-1, *end.shape[2:]) for end in ends), along
+
+    return run
+
+
+@functools.lru_cache(maxsize=256)
+def _over_examples(function: Callable, structure, leaves: tuple, devices: int) -> Callable:
+    rest = jax.tree.unflatten(structure, leaves)
+
+    def run(arrays, batch):
+        return function(eqx.combine(arrays, rest), batch)
+
+    if devices == 1:
+        return jax.jit(run)
+    return jax.pmap(run, in_axes=(None, 0), devices=jax.local_devices())  # hosts work on their own

@@ -1,0 +1,68 @@
+"""Spreading work over devices: `jax.jit` on one, `jax.pmap` on many. The only module that knows of pmap.
+
+The state is never stacked: it goes in whole (in_axes=None) and comes out whole (out_axes=None), only the batch is
+split. On several hosts each passes its own share of the batch, and the collective spans all devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+
+AXIS = "devices"
+
+
+def check_batch(batch: int, accumulate: int = 1) -> None:
+    """Raises ValueError unless a global batch divides over all devices of all hosts, in whole micro-batches."""
+    devices = jax.device_count()
+    if batch % (devices * accumulate):
+        nearest = max(1, round(batch / (devices * accumulate))) * devices * accumulate
+        raise ValueError(
+            f"training.batch: {batch} does not divide over {devices} device(s) in {accumulate} micro-batch(es); "
+            f"{nearest} does"
+        )
+
+
+def over_devices(step: Callable) -> Callable:
+    """(state, host's batch) -> (state, metrics) on all devices, from the per-device step; donates the state."""
+    if jax.device_count() == 1:
+        return jax.jit(step, donate_argnums=0)
+    mapped = jax.pmap(
+        lambda state, batch: step(state, batch, axis_name=AXIS),
+        axis_name=AXIS,
+        in_axes=(None, 0),
+        out_axes=None,
+        donate_argnums=0,
+    )
+    return lambda state, batch: mapped(state, jax.tree.map(_split, batch))
+
+
+def place(state):
+    """The state on every device of this host, as the mapped step takes and donates it."""
+    if jax.device_count() == 1:
+        return state
+    mesh = jax.sharding.Mesh(jax.local_devices(), (AXIS,))
+    return jax.device_put(state, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec()))
+
+
+def shared(state):
+    """The state, of which every host holds the whole, as arrays of all devices of all hosts: how it is saved."""
+    if jax.process_count() == 1:
+        return state
+    everywhere = of_all_hosts()
+
+    def join(leaf):
+        pieces = [piece.data for piece in leaf.addressable_shards]
+        return jax.make_array_from_single_device_arrays(leaf.shape, everywhere, pieces)
+
+    return jax.tree.map(join, state)
+
+
+def of_all_hosts() -> jax.sharding.Sharding:
+    """Every device of every host holds the whole."""
+    return jax.sharding.NamedSharding(jax.sharding.Mesh(jax.devices(), (AXIS,)), jax.sharding.PartitionSpec())
+
+
+def _split(leaf):
+    return leaf.reshape(jax.local_device_count(), -1, *leaf.shape[1:])

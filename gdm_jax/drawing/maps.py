@@ -1,0 +1,57 @@
+"""Maps of numbers on one colour scale. Arrays in, Pillow images out."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from gdm_jax.drawing.sheets import LINE, MARGIN, Labels, _banner, _beside, _match, _on_paper, _sheet, _tiles, stack
+
+# Small to large: hue and chroma turn evenly while the lightness L* falls by the same amount from colour to colour.
+RAMP = [(252, 241, 199), (240, 190, 116), (236, 129, 74), (211, 66, 83), (161, 30, 105), (88, 31, 106), (24, 23, 70)]
+
+
+def heat(
+    values, *, images=None, rows: Labels = (), heads: Labels = (), unit="bits", columns: int | None = None, cell=64
+) -> Image.Image:
+    """Maps of numbers on one colour scale, the larger the darker, and a bar that tells the scale.
+
+    Args:
+      values: `[n, height, width]`, or `[n, d]` for vectors; NaN, where there is no number, is hatched.
+      images: n of them, as in `grid`; each map then stands under its image.
+      rows, heads, columns, cell: as in `grid`.
+      unit: of the values.
+
+    Raises:
+      ValueError: values of another shape, infinite or all NaN; images or labels that do not fit them.
+    """
+    values = np.asarray(values, np.float64)
+    values = values[:, None] if values.ndim == 2 else values
+    if values.ndim != 3 or not values.size:
+        raise ValueError(f"values: must be [n, height, width] or [n, d] and not empty, got {values.shape}")
+    if np.isinf(values).any() or np.isnan(values).all():
+        raise ValueError("values: must be finite, or NaN where there is no number, and not NaN throughout")
+    low, high = np.nanmin(values), np.nanmax(values)
+    shades = (values - low) / (high - low or 1)
+    above = [] if images is None else _tiles(images, max(cell, *shades.shape[1:]))
+    tiles = [_shaded(shade, max(above[0].size) if above else cell) for shade in shades]
+    if above:
+        _match("images", above, len(tiles), "map")
+        tiles = [stack([a, _on_paper(b, b.width, b.height + MARGIN)]) for a, b in zip(above, tiles)]
+    return stack([_sheet(tiles, columns, rows, heads), _bar(low, high, unit, bool(np.isnan(values).any()))])
+
+
+def _shaded(shade: np.ndarray, side: int) -> Image.Image:
+    """Numbers `[height, width]` in [0, 1] as colours, magnified until the longer side is about `side`."""
+    factor = max(1, round(side / max(shade.shape)))
+    shade = shade.repeat(factor, 0).repeat(factor, 1)[..., None]
+    colours = np.concatenate([np.interp(shade, np.linspace(0, 1, len(RAMP)), channel) for channel in zip(*RAMP)], -1)
+    hatch = np.where(np.add(*np.indices(shade.shape[:2])) % 8 < 2, 150, 240)[..., None]
+    return Image.fromarray(np.rint(np.where(np.isnan(shade), hatch, colours)).astype(np.uint8))
+
+
+def _bar(low: float, high: float, unit: str, hatched: bool) -> Image.Image:
+    """The colour scale between its ends, and what hatching means if there is any."""
+    scale, none = np.tile(np.linspace(0, 1, 128), (LINE, 1)), np.full((LINE, 2 * LINE), np.nan)
+    parts = [_banner(f"{low:.3g}"), _shaded(scale, 128), _banner(f"{high:.3g} {unit}")]
+    return _beside(parts + [_shaded(none, 2 * LINE), _banner("no number")] * hatched)

@@ -1,0 +1,93 @@
+"""What an evaluation keeps on disk, so that nothing is computed twice: features, statistics, classifiers."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import zipfile
+
+import numpy as np
+from tqdm import tqdm
+
+from gdm_jax import pixels
+from gdm_jax.metrics.features.classifier import Classifier
+from gdm_jax.metrics.frechet import Statistics, _checked
+from gdm_jax.workdir import files
+
+CHUNK = 500  # images a file of features
+
+
+def in_chunks(function, images, count: int, what: str, progress: bool) -> np.ndarray:
+    found = []
+    with tqdm(total=count, unit=" images", desc=what, disable=not progress) as bar:
+        for some in np.split(np.arange(count), range(CHUNK, count, CHUNK)):
+            found.append(np.asarray(function(np.asarray(pixels.to_model_range(images(some))))))
+            bar.update(len(some))
+    return np.concatenate(found)
+
+
+def as_bytes(x) -> np.ndarray:
+    x = np.asarray(x)
+    return x if x.dtype == np.uint8 else pixels.to_uint8(x)
+
+
+def save(file: pathlib.Path, array: np.ndarray) -> None:
+    with files.whole(file) as out:
+        np.save(out, array)
+
+
+def load_classifier(file) -> Classifier:
+    """The inverse of `Classifier.save`. Raises ValueError if the file is not of that kind."""
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = dict(archive)
+        layers = [{name: arrays[f"{name}_{n}"] for name in ("kernel", "bias")} for n in range((len(arrays) - 1) // 2)]
+        *convolutions, hidden, out = layers
+        shape = tuple(arrays["shape"].tolist())
+    except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"classifier: {str(file)!r} is not a saved classifier ({error})") from error
+    return Classifier({"convolutions": convolutions, "hidden": hidden, "out": out}, shape, len(out["bias"]))
+
+
+def save_statistics(path: str | os.PathLike, stats: Statistics) -> None:
+    """Write an `.npz` of arrays `mu` and `sigma`, and `count` where known: whole or not at all, to exactly this path.
+
+    Raises:
+      ValueError: if stats is not `Statistics` such as `frechet_distance` takes.
+    """
+    if not isinstance(stats, Statistics):
+        got = type(stats).__name__
+        raise ValueError(f"save_statistics: needs Statistics, got {got}; statistics(features) makes them")
+    known = {name: value for name, value in _checked("save_statistics", stats)._asdict().items() if value is not None}
+    with files.whole(path) as out:  # a name would be given the suffix .npz
+        np.savez(out, **known)
+
+
+def load_statistics(path: str | os.PathLike) -> Statistics:
+    """Read what `save_statistics` wrote, or a public file of FID statistics: an `.npz` with arrays `mu` and `sigma`.
+
+    Nothing in the file is executed.
+
+    Raises:
+      ValueError: if there is no such file, it is no `.npz`, or its arrays are missing, misshapen or not finite.
+    """
+    path = pathlib.Path(path)
+    name = f"load_statistics: {path}"
+    if not path.is_file():
+        raise ValueError(f"{name} is not a file; save_statistics writes one")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{name} is not an .npz archive; pass one with arrays mu and sigma")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in Statistics._fields if key in file}
+    except Exception as error:  # whatever a damaged archive raises
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ValueError(f"{name} can not be read ({reason})") from error
+    if not {"mu", "sigma"} <= set(arrays):
+        raise ValueError(f"{name} has no arrays mu and sigma; pass the .npz of an FID's statistics")
+    count = arrays.pop("count", None)
+    if count is not None:
+        if np.shape(count) != () or count.dtype.kind not in "iu":
+            raise ValueError(f"{name}: count must be one integer, got {count.dtype} of shape {count.shape}")
+        count = int(count)
+    return _checked(name, Statistics(**arrays, count=count))

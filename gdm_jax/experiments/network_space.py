@@ -1,0 +1,38 @@
+"""Fig. 10: a network that sees pixels against one that sees coefficients, for the same bands."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gdm_jax import drawing
+from gdm_jax.drawing import charts
+from gdm_jax.evaluation.sets import distances, of_sets
+from gdm_jax.experiments.lab import Lab
+from gdm_jax.reports.report import Report, table
+
+CALLS = {"paper": (32, 64, 128), "small": (16, 32, 64), "smoke": (8, 16)}
+
+
+def run(lab: Lab) -> Report:
+    """GDM-F trained twice, with u in pixel space and in the frequency domain."""
+    calls = CALLS[lab.scale]
+    models = {
+        "pixels": lab.model("bands", "model.space=pixels"),
+        "coefficients": lab.model("bands", "model.space=frequency", name="bands_frequency"),
+    }
+    found = {
+        name: [lab.evaluate(model, solver="euler", steps=n, neighbours=0) for n in calls]
+        for name, model in models.items()
+    }
+    text = f"# Fig. 10: what the network sees\n\n{lab.about(models['pixels'])} Euler.\n\n"
+    rows = [(name, *(of_sets(one["frechet"]) for one in of)) for name, of in found.items()]
+    text += table(("network on", *(f"{n} calls" for n in calls)), rows)
+    series = {}
+    for name, of in found.items():
+        values, errors = distances(of)
+        series[name] = np.mean(values, axis=1), errors
+    samples = {name: model.sample(12, solver="euler", steps=calls[-1]) for name, model in models.items()}
+    pages = [drawing.grid(x, columns=12, title=f"network on {name}") for name, x in samples.items()]
+    axes = {"x_label": "network calls", "y_label": "Frechet distance", "log": "x"}
+    pictures = {"distances": charts.curve(calls, series, **axes), "samples": drawing.stack(pages)}
+    return Report(text, {"found": found}, pictures)

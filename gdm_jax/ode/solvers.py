@@ -1,0 +1,91 @@
+"""Solvers by name, and the network calls that they take."""
+
+from __future__ import annotations
+
+import diffrax
+import equinox as eqx
+import jax
+import numpy as np
+
+from gdm_jax.ode.anderson import fixed_point
+
+STEP_TOLERANCE = 2e-6  # residual at which inverse_euler takes a step for solved, in units of x
+
+class RK4(diffrax.AbstractERK):
+    """The classical fourth-order Runge-Kutta method; adaptive steps judge it by the midpoint rule it contains."""
+
+    tableau = diffrax.ButcherTableau(
+        a_lower=(np.array([0.5]), np.array([0.0, 0.5]), np.array([0.0, 0.0, 1.0])),
+        b_sol=np.array([1 / 6, 1 / 3, 1 / 3, 1 / 6]),
+        b_error=np.array([1 / 6, 1 / 3, 1 / 3, 1 / 6]) - np.array([0.0, 1.0, 0.0, 0.0]),
+        c=np.array([0.5, 0.5, 1.0]),
+    )
+    interpolation_cls = diffrax.ThirdOrderHermitePolynomialInterpolation.from_k
+
+    def order(self, terms):
+        return 4
+
+    def error_order(self, terms):
+        return 3
+
+
+class InverseEuler(diffrax.AbstractSolver):
+    """`solver="inverse_euler"`: in `encode`, undoes `generate` with "euler" on the same steps.
+
+    The same equation as `invert`, as a diffrax solver: a step that is not solved to the tolerance in every example
+    stops the solve with an error. Use `invert` to learn which examples those are, and how well each decodes.
+    """
+
+    tolerance: float = eqx.field(default=STEP_TOLERANCE, converter=np.float32)
+    max_iterations: int = eqx.field(default=200, static=True)
+    memory: int = eqx.field(default=24, static=True)
+
+    generates = False  # `gdm_jax.ode.plan` takes it for encoding alone
+
+    term_structure = diffrax.AbstractTerm
+    interpolation_cls = diffrax.LocalLinearInterpolation
+
+    def order(self, terms):
+        return 1
+
+    def init(self, terms, t0, t1, y0, args):
+        return None
+
+    def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
+        if not isinstance(y0, jax.Array):
+            raise ValueError("ode: inverse_euler solves for x alone; for likelihoods choose an explicit solver")
+        control = terms.contr(t0, t1)
+
+        def image(y):
+            return y0 + terms.vf_prod(t1, y, args, control)
+
+        y1, residual, _ = fixed_point(image, y0, self.tolerance, self.max_iterations, self.memory)
+        solved = (residual <= self.tolerance).all()
+        result = diffrax.RESULTS.where(solved, diffrax.RESULTS.successful, diffrax.RESULTS.nonlinear_max_steps_reached)
+        return y1, None, {"y0": y0, "y1": y1}, None, result
+
+    def func(self, terms, t0, y0, args):
+        return terms.vf(t0, y0, args)
+
+
+SOLVERS = {
+    "euler": diffrax.Euler,
+    "heun": diffrax.Heun,
+    "midpoint": diffrax.Midpoint,
+    "ralston": diffrax.Ralston,
+    "bosh3": diffrax.Bosh3,
+    "rk4": RK4,
+    "tsit5": diffrax.Tsit5,
+    "dopri5": diffrax.Dopri5,
+    "dopri8": diffrax.Dopri8,
+    "inverse_euler": InverseEuler,
+}
+
+
+def calls(solver: diffrax.AbstractSolver, steps) -> int:
+    """Network calls of a walk that takes `steps` `[pieces]` with an explicit solver; guidance doubles them."""
+    tableau = getattr(solver, "tableau", None)
+    if tableau is None:
+        return int(np.sum(steps))
+    first = int(tableau.fsal)  # the last call of a step serves as the next one's first, but for the first of a piece
+    return int(np.sum(steps)) * (tableau.num_stages - first) + first * len(steps)

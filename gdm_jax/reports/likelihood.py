@@ -1,0 +1,54 @@
+"""Likelihoods of data as a table by group, and as a map."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gdm_jax import drawing, pixels
+from gdm_jax.likelihood import Likelihood
+from gdm_jax.model import Model
+from gdm_jax.reports.report import Report, table
+
+PICTURED = 8  # images on a map of bits
+
+
+def bits(model: Model, x, found: Likelihood, *, dequantised: bool) -> Report:
+    """Likelihoods of data as a table by group and, for images, a map: dark where an element costs many bits.
+
+    Args:
+      x: `[n, *shape]`, what `found` is of.
+      found: of `Model.log_likelihood`.
+      dequantised: `found` is of grey levels, counted in bits a dimension; otherwise of densities, in nats.
+    """
+    channels = int(np.prod(x.shape[1:])) // int(model.process.groups.sizes.sum())
+    sizes = model.process.groups.sizes * channels
+    levels = model.config.data.levels
+
+    def counted(log_p, elements):
+        return pixels.bits_per_dimension(log_p, elements, levels) if dequantised else log_p
+
+    total, groups = counted(found.total, sizes.sum()), counted(found.groups, sizes)
+    unit = "bits/dim" if dequantised else "nats"
+    names = [*(f"group {j}" for j in range(model.process.k)), "total"]
+    rows, numbers = [], {"unit": unit, "n": len(x), "levels": levels if dequantised else None}
+    for name, size, values in zip(names, [*sizes, sizes.sum()], [*groups.T, total]):
+        error = float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else None
+        rows.append((name, int(size), f"{values.mean():.4f}", "unknown" if error is None else f"{error:.4f}"))
+        numbers[name] = {"elements": int(size), "mean": float(values.mean()), "standard_error": error}
+    scale = np.log(2) * sizes.sum() if dequantised else 1.0
+    known = not np.isnan(found.error).any()  # one probe of one draw does not tell
+    within = float(np.mean(np.square(found.error)) ** 0.5 / scale) if known else None
+    numbers["standard_error_of_one"] = within
+    text = table(("", "elements", unit, "standard error"), rows)
+    estimated = f"; of one, estimated to a standard error of {within:.2g}" if within else ""
+    if not known:
+        estimated = "; of one, an estimate of unknown error"
+    text += f"\nOver {len(x)} examples{estimated}.\n"
+    if not dequantised or x.ndim != 4:
+        return Report(text, numbers, {})
+    per_element = np.asarray(model.process.spread(groups[:PICTURED].astype(np.float32), x[:PICTURED]))
+    maps = per_element.mean(-1)  # over channels, where they have groups of their own
+    of = "" if model.process.basis.rank is None else ", by frequency, the lowest at the top left"
+    heads = [f"{value:.2f}" for value in total[:PICTURED]]
+    page = drawing.heat(maps, images=x[:PICTURED], columns=len(maps), heads=heads, unit=f"{unit}{of}")
+    return Report(text, numbers, {"likelihood": page})

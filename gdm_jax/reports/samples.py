@@ -1,0 +1,141 @@
+"""The pictures of a trained model: samples, generation from coarse to fine, reconstructions, mixed bands."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from gdm_jax import data, drawing, latent
+from gdm_jax.model import Model
+
+
+def moment(schedule, progress: float) -> str:
+    """What generation is doing at `progress` in [0, 1], e.g. "1: 50%" for half-way through group 1."""
+    alpha = np.asarray(schedule.alpha(1 - progress))
+    active = [j for j in range(len(alpha)) if 0 < alpha[j] < 1]
+    if active:
+        return " ".join(f"{j}: {alpha[j]:.0%}" for j in active[:2])
+    return "noise" if progress <= 0 else "data" if progress >= 1 else f"{(alpha == 1).sum()} done"
+
+
+PAIRS = 8
+
+
+def write(model: Model, folder, *, progress: bool = False, **options) -> list[str]:
+    """Write every picture that fits the model's data into `folder`.
+
+    Args:
+      model: of images, or of points on the plane.
+      folder: for the files; made if missing.
+      progress: show bars.
+      **options: of `Model.decode`.
+
+    Returns:
+      One line for each file: its name and what it shows.
+    """
+    folder, options = pathlib.Path(folder), {"progress": progress, **options}
+    if len(model.config.data.shape) != 3:
+        drawing.save(drawing.cloud(model.sample(8192, **options), side=384), folder / "samples.png")
+        return ["samples.png: 8,192 samples"]
+    source = data.open_source(model.config.data, write=False)  # before the long part
+    real, _ = data.examples(source, data.spread(64, len(source)))
+    lines = samples(model, folder, options)
+    z = model.invert(real, progress=options["progress"])
+    lines += reconstruction(model, folder, real, z, options)
+    if model.process.k > 1:
+        lines += mixing(model, folder, real, np.asarray(z.z), options)
+    return lines
+
+
+def samples(model: Model, folder: pathlib.Path, options: dict) -> list[str]:
+    """A grid of samples; a strip and a film of how they come about, without the noise of groups not begun."""
+    x, times, states = model.sample(64, frames=frames(model), **options)
+    states = begun(model, times, states)
+    drawing.save(drawing.grid(x), folder / "samples.png")
+    drawing.save(strip(model, times, states[:, :8]), folder / "strip.png")
+    drawing.film(states, folder / "film.gif", captions=[moment(model.schedule, 1 - t) for t in times])
+    return [
+        "samples.png: 64 samples",
+        "strip.png: eight samples from noise to data; '1: 33%' is a third of the way through group 1",
+        "film.gif: the 64 samples coming about",
+    ]
+
+
+def compare(models: Sequence[Model], names: Sequence[str], folder, **options) -> list[str]:
+    """How samples from the same seeds come about in some models of one data shape, side by side (Fig. 2).
+
+    Args:
+      models: two or more.
+      names: theirs, for the titles.
+      folder: for the files; made if missing.
+      **options: of `Model.decode`.
+    """
+    folder = pathlib.Path(folder)
+    if len({model.config.data.shape for model in models}) > 1 or any(
+        len(model.config.data.shape) != 3 for model in models
+    ):
+        raise ValueError("figures: models to be compared must be of images of one shape")
+    films, pages = [], []
+    for name, model in zip(names, models):
+        _, times, states = model.sample(16, frames=frames(model), **options)
+        states = begun(model, times, states)
+        films.append(states)
+        pages.append(strip(model, times, states[:, :4], title=name))
+    drawing.save(drawing.stack(pages), folder / "strips.png")
+    drawing.film(films, folder / "films.gif", titles=names)
+    return ["strips.png: four samples of each from noise to data", "films.gif: sixteen of each coming about"]
+
+
+def strip(model: Model, times, states, title: str = ""):
+    """Samples `[times, n, *shape]` from noise to data, a row each, under what is being generated."""
+    chosen = np.linspace(0, len(states) - 1, 13).astype(int)
+    moments = [moment(model.schedule, 1 - t) for t in times[chosen]]
+    cells = states[chosen].swapaxes(0, 1).reshape(-1, *states.shape[2:])
+    return drawing.grid(cells, columns=len(chosen), heads=moments, title=title)
+
+
+def frames(model: Model) -> int:
+    """Frames a group that make a film of about two dozen."""
+    return max(2, 24 // model.process.k)
+
+
+def begun(model: Model, times, states) -> np.ndarray:
+    """States `[times, n, *shape]` with groups not begun set to zero, mid-grey in pixels; the first is always shown."""
+    t_end = np.asarray(model.schedule.t_end)
+    visible = (times[:, None] < t_end - 1e-6) | (t_end == t_end.max())
+    return np.stack([model.process.diagonal(v.astype(np.float32), x) for v, x in zip(visible, states)])
+
+
+def reconstruction(model: Model, folder: pathlib.Path, real, inversion, options: dict) -> list[str]:
+    """Real images, what their latents decode to, and the difference."""
+    steps = {"solver": "euler", "steps": model.inverse_steps}
+    again = model.decode(inversion.z, **{**options, **steps})
+    error = np.abs(again - real).reshape(len(real), -1).max(1)
+    converged = np.asarray(inversion.converged)
+    rows = np.stack([real[:12], again[:12], 1000 * (again - real)[:12]]).reshape(-1, *real.shape[1:])
+    page = drawing.grid(rows, columns=12, rows=["real", "decoded", "difference x1000"])
+    drawing.save(page, folder / "reconstruction.png")
+    worst = f"{error[converged].max():.1e}" if converged.any() else "none"
+    return [
+        f"reconstruction.png: real images encoded and decoded again; {converged.sum()} of {len(real)} inverted, "
+        f"largest error of a pixel among them {worst} (range 2)"
+    ]
+
+
+def mixing(model: Model, folder: pathlib.Path, real, z, options: dict) -> list[str]:
+    """Pairs of real images with groups 0..j of the first and the rest of the second."""
+    k = model.process.k
+    a, b = slice(0, None, len(z) // PAIRS), slice(len(z) // PAIRS // 2, None, len(z) // PAIRS)
+    first, second = z[a][:PAIRS], z[b][:PAIRS]
+    mixed = [np.asarray(latent.swap(model.process, second, first, range(j + 1))) for j in range(k - 1)]
+    decoded = model.decode(np.concatenate(mixed), **options)
+    columns = [real[b][:PAIRS], *np.split(decoded, k - 1), real[a][:PAIRS]]
+    page = drawing.grid(
+        np.stack(columns, axis=1).reshape(-1, *real.shape[1:]),
+        columns=k + 1,
+        heads=["B", *(f"A: 0-{j}" if j else "A: 0" for j in range(k - 1)), "A"],
+    )
+    drawing.save(page, folder / "mixing.png")
+    return ["mixing.png: real B and A at the sides; between them B with more and more of A's groups, coarsest first"]
