@@ -17,7 +17,7 @@ from gdm_jax.cli import inputs
 from gdm_jax.config import build
 from gdm_jax.workdir import manifest
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 program = importlib.import_module("gdm_jax.cli.main")
 COMMANDS = (
     "train sample encode decode fill edit likelihood analyse evaluate experiment info prepare figures"

@@ -17,7 +17,7 @@ from gdm_jax.devices import hosts
 from gdm_jax.workdir import checkpoint, log
 from tests.runs import same
 
-POD = pathlib.Path(__file__).parents[1] / "launch" / "local_pod.sh"
+POD = pathlib.Path(__file__).parents[2] / "launch" / "local_pod.sh"
 COLUMNS = ("step", "loss", "grad_norm")
 
 

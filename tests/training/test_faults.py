@@ -17,7 +17,7 @@ from gdm_jax.workdir import checkpoint, lock, log
 from tests.runs import losses, same
 
 pytestmark = pytest.mark.usefixtures("compile_once")
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from gdm_jax.training import state as states
 from gdm_jax.training.step import make_step
 from gdm_jax.workdir import manifest
 
-FOLDER = pathlib.Path(__file__).parents[1] / "configs"
+FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 EXPERIMENTS = [
     f"{file.name}:{variant}".rstrip(":")
     for file in sorted(FOLDER.glob("*.py"))
