@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import pathlib
 from collections.abc import Sequence
 
@@ -24,8 +23,7 @@ from gdm_jax.ode.inversion import Inversion
 from gdm_jax.process.family import Family
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule, check_prefix
-from gdm_jax.training import state
-from gdm_jax.workdir import checkpoint, manifest
+from gdm_jax.workdir import checkpoint
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -341,10 +339,11 @@ def load(workdir, *, step: int | None = None, **changes) -> Model:
         architecture (differing paths named).
     """
     workdir = pathlib.Path(workdir)
-    config = _changed(manifest.load(workdir), changes)
+    config = _changed(configs.of_workdir(workdir), changes)
     process = build.process(config)
     net = build.network(config, process)
-    template = jax.eval_shape(functools.partial(state.create, config, net, process.k)).ema
+    x, alpha = jnp.zeros((1, *config.data.shape)), jnp.zeros((1, process.k))
+    template = jax.eval_shape(net.init, jax.random.key(0), x, alpha)
     params, step = checkpoint.Checkpoints(workdir, create=False).restore_ema(template, step)
     family, schedule = build.family(config, process.k), build.schedule(config, process.k)
     return Model(jax.tree_util.Partial(net.apply, params), process, schedule, family, config, step)

@@ -7,7 +7,6 @@ none; `guided(u, label)` makes it a function of (x_t, alpha) again, to be used w
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
 import equinox as eqx
@@ -64,7 +63,7 @@ def guided(u: Callable, label, w: float = 1.0) -> Guided:
         raise ValueError(f"label: must be whole numbers, one an example, got {label.dtype} of shape {label.shape}")
     if not w >= 0:
         raise ValueError(f"guidance: must not be negative, got {w}")
-    return Guided(as_pytree(u), label, None if w == 1 else jnp.float32(w))
+    return Guided(u, label, None if w == 1 else jnp.float32(w))
 
 
 def examples(u: Network):
@@ -75,17 +74,6 @@ def examples(u: Network):
 def with_examples(u: Network, held) -> Network:
     """u holding other examples."""
     return u if held is None else Guided(u.u, held, u.w)
-
-
-def as_pytree(u: Network) -> Network:
-    """u as a pytree whose arrays are leaves, so that new parameters reuse what was compiled for the old ones.
-
-    `functools.partial` hides its arguments from JAX; `jax.tree_util.Partial` shows them. Anything else is returned
-    unchanged.
-    """
-    if isinstance(u, functools.partial) and not isinstance(u, jax.tree_util.Partial):
-        return jax.tree_util.Partial(u.func, *u.args, **u.keywords)
-    return u
 
 
 def apply(u: Network, x_t, alpha) -> jax.Array:

@@ -205,7 +205,7 @@ def save_rows(arguments) -> None:
             current, metrics = train(current, batch)
             jax.block_until_ready(metrics)
             if n % 3 == 1:
-                saved.save(current, {})
+                state.save(saved, n, current, {})
             seconds.append(time.perf_counter() - began)
         saved.close()
     plain, saving, after = np.median(np.reshape(seconds, (-1, 3))[1:], axis=0)

@@ -21,10 +21,11 @@ import time
 import jax
 import numpy as np
 
+from gdm_jax import config as configs
 from gdm_jax import data
 from gdm_jax.config import build
 from gdm_jax.training import state
-from gdm_jax.workdir import checkpoint, log, manifest
+from gdm_jax.workdir import checkpoint, log
 
 ROOT = pathlib.Path(__file__).parents[1]
 STEPS_A_ROUND = 200
@@ -93,10 +94,10 @@ def compare(a: pathlib.Path, b: pathlib.Path) -> list[str]:
 
 def end(workdir: pathlib.Path) -> dict[str, str]:
     """Hashes of what a run ended with."""
-    settings = manifest.load(workdir)
+    settings = configs.of_workdir(workdir)
     process = build.process(settings)
     template = state.create(settings, build.network(settings, process), process.k)
-    found, position = checkpoint.Checkpoints(workdir, create=False).restore(template)
+    found, position = state.restore(checkpoint.Checkpoints(workdir, create=False), template)
     batches = data.stream(data.open_source(settings.data), seed=settings.seed, batch=settings.training.batch)
     batches.set_state(position)
     rows = [[row["step"], row["loss"], row["grad_norm"]] for row in log.read(workdir)]

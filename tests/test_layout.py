@@ -14,7 +14,7 @@ TALLEST, MOST_FLOORS, MOST_FILES = 400, 7, 10
 ONLY_IN = {
     "diffrax": {"ode"},
     "orbax": {"workdir", "devices"},
-    "flax": {"networks", "config"},
+    "flax": {"networks"},
     "tensorflow_datasets": {"data"},
     "grain": {"data"},
     "keras": {"metrics"},
@@ -28,14 +28,7 @@ ONLY_IN = {
     "tensorflow": set(),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
-BACK_UP = {  # arrows that the moves alone leave
-    "devices/program.py": {"network"},
-    "metrics/features/classifier.py": {"workdir"},
-    "model.py": {"training"},
-    "workdir/checkpoint.py": {"training"},
-    "workdir/log.py": {"drawing"},
-    "workdir/manifest.py": {"config", "data"},
-}
+
 
 
 def room(file):
@@ -78,7 +71,6 @@ def test_imports_go_down(file):
         return
     floor = next(n for n, rooms in enumerate(FLOORS) if here in rooms)
     allowed = {here}.union(*FLOORS[:floor])
-    allowed |= BACK_UP.get(str(file.relative_to(PACKAGE)), set())
     assert {name.split(".")[1] for name in ours(file)} <= allowed
 
 

@@ -16,10 +16,10 @@ from gdm_jax import data
 from gdm_jax.config import build
 from gdm_jax.data.images import Unreadable
 from gdm_jax.process import groups, schedule
-from gdm_jax.workdir import log, manifest
+from gdm_jax.workdir import log
 
 CASES = settings(max_examples=int(os.environ.get("CASES", 300)), deadline=10_000, derandomize=True)
-DEFAULT = json.loads(manifest.to_json(configs.Config()))
+DEFAULT = json.loads(configs.to_json(configs.Config()))
 DIGITS = pathlib.Path(__file__).parents[1] / "configs" / "digits.py"
 FIELDS = [f"{section}.{field}" for section, of in DEFAULT.items() if isinstance(of, dict) for field in of]
 
@@ -62,7 +62,7 @@ def test_configs(changes):
     if found is not None:
         process = build.process(found)
         assert build.schedule(found, process.k).k == process.k == build.family(found, process.k).k
-        assert configs.from_json(manifest.to_json(found)) == found
+        assert configs.from_json(configs.to_json(found)) == found
 
 
 @CASES
@@ -134,7 +134,7 @@ def test_intervals(start, end, order):
 @example(None)
 def test_config_json_of_a_checkpoint(given_data):
     """Cut, altered, replaced by other JSON or by none."""
-    text = manifest.to_json(configs.Config())
+    text = configs.to_json(configs.Config())
     if given_data is None:
         text = "[" * 100_000
     else:
@@ -151,7 +151,7 @@ def test_config_json_of_a_checkpoint(given_data):
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder, "config.json")
         file.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
-        answer(manifest.load, folder)
+        answer(configs.of_workdir, folder)
 
 
 @CASES

@@ -14,7 +14,7 @@ from PIL import Image
 import gdm_jax as gdm
 from gdm_jax import cli, data
 from gdm_jax import config as configs
-from gdm_jax.workdir import files, manifest
+from gdm_jax.workdir import files
 
 # What each command writes in a workdir, for words of the command.
 WRITES = {
@@ -252,5 +252,5 @@ def test_reading_leaves_a_workdir_as_it_is(workdir):
     for name in ("config.json", "checkpoints"):
         (linked / name).symlink_to(workdir / name)
     assert gdm.load(linked).step == gdm.load(workdir).step == 12
-    assert manifest.load(linked) == manifest.load(workdir)
+    assert configs.of_workdir(linked) == configs.of_workdir(workdir)
     assert {f: f.stat().st_mtime_ns for f in workdir.rglob("*")} == before

@@ -263,12 +263,12 @@ def info(arguments) -> None:
     from gdm_jax import config as configs
     from gdm_jax.config import build
     from gdm_jax.training import state
-    from gdm_jax.workdir import checkpoint, log, manifest
+    from gdm_jax.workdir import checkpoint, log
 
     if bool(arguments.config) == bool(arguments.workdir):
         raise ValueError("pass either --config or --workdir")
     config = configs.load(arguments.config, arguments.overrides) if arguments.config else None
-    config = config or manifest.load(arguments.workdir)
+    config = config or configs.of_workdir(arguments.workdir)
     process = build.process(config)
     schedule = build.schedule(config, process.k)
     net = build.network(config, process)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
@@ -116,13 +115,13 @@ def solver_options(sampling: Sampling) -> dict:
     return {"solver": sampling.solver, "steps": steps, "rtol": sampling.rtol, "atol": sampling.atol}
 
 
-def network(config: Config, process: Process) -> nn.Module | models.InBasis:
+def network(config: Config, process: Process):
     """The Flax module of config.model, with `init` and `apply`."""
     net = _module(config, process)
     return models.InBasis(net, process.basis) if config.model.space == "frequency" else net
 
 
-def _module(config: Config, process: Process) -> nn.Module:
+def _module(config: Config, process: Process):
     model = config.model
     if model.name == "mlp":
         return models.MLP(width=model.channels, layers=model.blocks, classes=model.classes)

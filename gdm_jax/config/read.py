@@ -97,6 +97,11 @@ def from_json(text: str) -> Config:
     return from_dict(values)
 
 
+def to_json(config: Config) -> str:
+    """A config as JSON, as a workdir keeps it."""
+    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+
+
 def _build(kind, values, prefix: str):
     if not isinstance(values, dict):
         raise ValueError(f"config: {prefix.rstrip('.') or 'the top level'} must be a section of fields, got {values!r}")

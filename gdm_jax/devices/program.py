@@ -25,8 +25,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gdm_jax.network import as_pytree
-
 # Packages whose functions do not change while a program runs.
 LIBRARIES = frozenset({"jax", "jaxlib", "numpy", "scipy", "flax", "equinox", "optax", "diffrax", "gdm_jax"})
 LIBRARIES |= {"einops", "jaxtyping", "math", "functools", "operator", "itertools", "builtins"}
@@ -64,6 +62,18 @@ def compiled(function: Callable) -> Callable:
         return _run(program, held, dynamic)
 
     return call
+
+
+def as_pytree(u):
+    """u with its arrays as leaves, so that new parameters reuse what was compiled for the old ones.
+
+    `functools.partial` hides its arguments from JAX; `jax.tree_util.Partial` shows them. Nothing else is changed.
+    """
+
+    def shown(leaf):
+        return jax.tree_util.Partial(leaf.func, *leaf.args, **leaf.keywords)
+
+    return jax.tree.map(lambda leaf: shown(leaf) if isinstance(leaf, functools.partial) else leaf, u)
 
 
 def settled(u) -> bool:

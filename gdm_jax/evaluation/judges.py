@@ -132,7 +132,7 @@ def _classifier(source, file: pathlib.Path, progress: bool) -> metrics.Classifie
             raise ValueError("features: a classifier needs labelled data (a folder a class); pass pixels or inception")
         steps = int(np.clip(10 * len(x) / 64, 600, 6_000))
         fitted = metrics.fit_classifier(x, label, steps=steps, progress=progress)
-        fitted.save(file)
+        kept.save_classifier(file, fitted)
     return kept.load_classifier(file)  # as read, so that the first use and the next are the same
 
 

@@ -36,8 +36,16 @@ def save(file: pathlib.Path, array: np.ndarray) -> None:
         np.save(out, array)
 
 
+def save_classifier(file, classifier: Classifier) -> None:
+    """Write it as an `.npz` of plain arrays, whole or not at all."""
+    layers = [*classifier.params["convolutions"], classifier.params["hidden"], classifier.params["out"]]
+    arrays = {f"{name}_{n}": layer[name] for n, layer in enumerate(layers) for name in ("kernel", "bias")}
+    with files.whole(file) as out:
+        np.savez(out, shape=classifier.shape, **arrays)
+
+
 def load_classifier(file) -> Classifier:
-    """The inverse of `Classifier.save`. Raises ValueError if the file is not of that kind."""
+    """The inverse of `save_classifier`. Raises ValueError if the file is not of that kind."""
     try:
         with np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)

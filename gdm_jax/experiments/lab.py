@@ -19,7 +19,7 @@ from gdm_jax import drawing, evaluation, training
 from gdm_jax.experiments.scales import SCALES, SMOKE_BANDS, Scale
 from gdm_jax.model import Model, load
 from gdm_jax.reports.report import Report
-from gdm_jax.workdir import checkpoint, files, manifest
+from gdm_jax.workdir import checkpoint, files
 
 DEFAULTS = {"runs": "runs", "configs": "configs"}  # of --runs and --configs
 
@@ -152,11 +152,11 @@ def _finished(workdir: pathlib.Path, config: configs.Config) -> bool:
     """Whether a workdir holds the config's model to its last step; refuses one of other data or another length."""
     if not (workdir / "checkpoints").is_dir():
         return False
-    begun, length = manifest.load(workdir), config.training.steps
+    begun, length = configs.of_workdir(workdir), config.training.steps
     if begun.training.steps != length:
         steps = begun.training.steps
         raise ValueError(f"training.steps: {str(workdir)!r} is of {steps}, not {length}; take other --runs")
-    manifest.check(workdir, config)
+    configs.check_unchanged(workdir, config)
     path = begun.data.path
     if path != config.data.path and pathlib.Path(path).expanduser().exists():  # else it was moved
         raise ValueError(f"data.path: {str(workdir)!r} is of {path!r}, not {config.data.path!r}; take other --runs")

@@ -48,7 +48,7 @@ def train(config: configs.Config, workdir, *, progress: bool = True) -> states.T
     workdir, training = pathlib.Path(workdir), config.training
     parallel.check_batch(training.batch, training.accumulate)
     process = build.process(config)
-    manifest.check(workdir, config)
+    configs.check_unchanged(workdir, config)
     with hosts.first_before_the_others("data prepared"):
         source = data.open_source(config.data)
     _check_classes(config, source.classes)
@@ -56,9 +56,9 @@ def train(config: configs.Config, workdir, *, progress: bool = True) -> states.T
         if hosts.first():
             files.claim(workdir, *WRITES, field="--workdir").mkdir(parents=True, exist_ok=True)
             held.enter_context(lock.owned(workdir))
-            manifest.check(workdir, config)
-            manifest.check_data(workdir, source)
-            manifest.save(workdir, config)
+            configs.check_unchanged(workdir, config)
+            manifest.check_data(workdir, {"examples": len(source), "fingerprint": data.fingerprint(source)})
+            manifest.save(workdir, configs.to_json(config))
         return _run(config, workdir, process, source, held, progress)
 
 
@@ -77,7 +77,7 @@ def _run(config: configs.Config, workdir: pathlib.Path, process, source, held, p
     )
     saved = checkpoint.Checkpoints(workdir, keep=training.keep, keep_every=training.keep_every)
     held.callback(saved.close)
-    restored = saved.restore(state)
+    restored = states.restore(saved, state)
     if restored is not None:
         state, position = restored
         batches.set_state(position)
@@ -116,7 +116,7 @@ def _run(config: configs.Config, workdir: pathlib.Path, process, source, held, p
             writer.write(step, **values, images_per_second=rate, waiting_for_data=waited / seconds)
             bar.set_postfix(step=step, loss=f"{values['loss']:.4f}", refresh=False)
             if saves:
-                saved.save(state, batches.get_state())
+                states.save(saved, step, state, batches.get_state())
             if samples and hosts.first():
                 writer.picture(step, picture(state.ema))
             pending, since, waited = [], time.monotonic(), 0.0

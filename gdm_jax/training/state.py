@@ -11,6 +11,7 @@ import optax
 
 from gdm_jax import keys
 from gdm_jax.config.schema import Config, Training
+from gdm_jax.workdir.checkpoint import Checkpoints
 
 
 @jax.tree_util.register_dataclass
@@ -29,6 +30,24 @@ class TrainState:
     params: Any
     ema: Any
     opt_state: Any
+
+
+def save(checkpoints: Checkpoints, step: int, state: TrainState, position: dict) -> None:
+    """Save the state at a step, and the position of the data stream, in the background; see `Checkpoints.save`."""
+    checkpoints.save(step, state.ema, _run(state), position)
+
+
+def restore(checkpoints: Checkpoints, template: TrainState) -> tuple[TrainState, dict] | None:
+    """The newest readable state and its position in the data, or None; see `Checkpoints.restore`."""
+    found = checkpoints.restore(template.ema, _run(template))
+    if found is None:
+        return None
+    ema, run, position = found
+    return TrainState(ema=ema, **run), position
+
+
+def _run(state: TrainState) -> dict:
+    return {"step": state.step, "params": state.params, "opt_state": state.opt_state}
 
 
 def create(config: Config, net, k: int) -> TrainState:

@@ -1,8 +1,8 @@
 """Checkpoints of a run, through Orbax. No other module knows its format.
 
 A workdir holds `checkpoints/STEP/` with three items: `ema`, the averaged parameters that a model is loaded from; `run`,
-the rest of the training state; `data`, the position of the data stream as JSON. Orbax's formats hold arrays and JSON:
-reading them runs no code.
+what else a run goes on with; `data`, the position of the data stream as JSON. The first two are pytrees of arrays.
+Orbax's formats hold arrays and JSON: reading them runs no code.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import concurrent.futures
 import contextlib
 import pathlib
 import sys
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,6 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy as preserva
 
 from gdm_jax import _tables
 from gdm_jax.devices import hosts, parallel
-from gdm_jax.training.state import TrainState
 
 
 class Checkpoints:
@@ -63,7 +63,7 @@ class Checkpoints:
         """Steps with a committed checkpoint, rising."""
         return sorted(self._manager.all_steps())
 
-    def save(self, state: TrainState, position: dict) -> None:
+    def save(self, step: int, ema, run, position: dict) -> None:
         """Save in the background.
 
         Orbax writes in a thread of its own, but first copies to the host, which takes it half a second for the 1,667
@@ -71,7 +71,8 @@ class Checkpoints:
         where a save meets the others at barriers, the training thread itself has to.
 
         Args:
-          state: of the run.
+          step: number of the checkpoint.
+          ema, run: pytrees of arrays.
           position: JSON-able state of the data stream.
 
         Raises:
@@ -79,18 +80,17 @@ class Checkpoints:
         """
         self._wait()
         if jax.process_count() == 1:
-            self._saving = self._thread.submit(self._save, _copy(state), position)
+            self._saving = self._thread.submit(self._save, step, _copy((ema, run)), position)
         else:
-            self._save(parallel.shared(state), position)
+            self._save(step, parallel.shared((ema, run)), position)
 
-    def _save(self, state: TrainState, position: dict) -> None:
-        step = int(state.step)
-        run = {"step": state.step, "params": state.params, "opt_state": state.opt_state}
+    def _save(self, step: int, trees: tuple, position: dict) -> None:
+        ema, run = trees
         with self._failing():
             saved = self._manager.save(
                 step,
                 args=ocp.args.Composite(
-                    ema=ocp.args.StandardSave(state.ema),
+                    ema=ocp.args.StandardSave(ema),
                     run=ocp.args.StandardSave(run),
                     data=ocp.args.JsonSave(position),
                 ),
@@ -98,22 +98,20 @@ class Checkpoints:
         if not saved:
             raise OSError(f"checkpoint: step {step} was not saved in {self.directory}, which holds {self.steps()}")
 
-    def restore(self, template: TrainState) -> tuple[TrainState, dict] | None:
-        """The newest readable checkpoint, or None if there is none at all.
+    def restore(self, ema, run) -> tuple[Any, Any, dict] | None:
+        """`ema`, `run` and position of the newest readable checkpoint, or None if there is none at all.
 
         Unreadable newer ones are moved to WORKDIR/unreadable/, so that the run can write these steps anew.
 
         Raises:
-          ValueError: if the checkpoint holds other parameters than the template; the differing paths are named.
+          ValueError: if the checkpoint holds other arrays than the templates; the differing paths are named.
           OSError: if no checkpoint can be read.
         """
-        run = {"step": template.step, "params": template.params, "opt_state": template.opt_state}
-        found = self._newest({"ema": template.ema, "run": run, "data": None})
+        found = self._newest({"ema": ema, "run": run, "data": None})
         if found is None:
             return None
         self._set_aside(found["passed_over"])
-        run = found["run"]
-        return TrainState(run["step"], run["params"], found["ema"], run["opt_state"]), found["data"]
+        return found["ema"], found["run"], found["data"]
 
     def restore_ema(self, template, step: int | None = None) -> tuple[object, int]:
         """Averaged parameters and their step, of the newest readable checkpoint or of `step`.

@@ -12,7 +12,6 @@ from PIL import Image
 from tensorboardX import event_file_writer, summary
 from tensorboardX.proto import event_pb2
 
-from gdm_jax import drawing
 from gdm_jax.workdir import files
 
 LARGEST = 2**28  # bytes of numbers
@@ -42,7 +41,8 @@ class Log:
         self._board.flush()
 
     def picture(self, step: int, image: Image.Image) -> None:
-        drawing.save(image, self.workdir / "samples" / f"{step:08d}.png")
+        with files.replacing(self.workdir / "samples" / f"{step:08d}.png") as partial:
+            image.save(partial)
         self._event(step, summary=summary.image("samples", np.asarray(image.convert("RGB")), dataformats="HWC"))
 
     def close(self) -> None:

@@ -15,7 +15,6 @@ from gdm_jax import cli, data
 from gdm_jax import config as configs
 from gdm_jax.cli import inputs
 from gdm_jax.config import build
-from gdm_jax.workdir import manifest
 
 ROOT = pathlib.Path(__file__).parents[2]
 program = importlib.import_module("gdm_jax.cli.main")
@@ -417,7 +416,7 @@ def files(tmp_path):
     (tmp_path / "broken_run").mkdir()
     (tmp_path / "broken_run" / "config.json").write_text("{")
     (tmp_path / "untrained").mkdir()
-    (tmp_path / "untrained" / "config.json").write_text(manifest.to_json(configs.Config()))
+    (tmp_path / "untrained" / "config.json").write_text(configs.to_json(configs.Config()))
     return tmp_path
 
 

@@ -15,7 +15,6 @@ from gdm_jax import config as configs
 from gdm_jax.config import build, rules
 from gdm_jax.training import state as states
 from gdm_jax.training.step import make_step
-from gdm_jax.workdir import manifest
 
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 EXPERIMENTS = [
@@ -35,7 +34,7 @@ def load(name, *overrides):
 def test_experiment_builds(name):
     """It passes every check, survives JSON, and its network at full size maps a batch to its like."""
     config = load(name)
-    assert configs.from_json(manifest.to_json(config)) == config
+    assert configs.from_json(configs.to_json(config)) == config
     process = build.process(config)
     assert build.schedule(config, process.k).k == process.k
     net = build.network(config, process)
@@ -108,8 +107,8 @@ def test_experiment_takes_a_step(name, quick_compilation):
 def test_default_survives_json():
     config = configs.from_dict(configs.default().to_dict())
     assert config == configs.Config()
-    assert configs.from_json(manifest.to_json(config)) == config
-    assert isinstance(configs.from_json(manifest.to_json(config)).model.multipliers, tuple)
+    assert configs.from_json(configs.to_json(config)) == config
+    assert isinstance(configs.from_json(configs.to_json(config)).model.multipliers, tuple)
 
 
 def test_default_is_locked():
@@ -142,18 +141,18 @@ def test_overrides(override, found):
     section, _, leaf = name.rpartition(".")
     value = getattr(getattr(config, section) if section else config, leaf)
     assert (value, type(value)) == (found, type(found))
-    assert manifest.differences(load("cifar10.py"), config) == [name]
+    assert configs.differences(load("cifar10.py"), config) == [name]
 
 
 def test_from_index_survives_json():
     index = np.arange(64).reshape(8, 8) % 3
     config = configs.from_dict({"process": {"groups": "from_index", "index": index.tolist()}})
-    assert configs.from_json(manifest.to_json(config)) == config
+    assert configs.from_json(configs.to_json(config)) == config
     np.testing.assert_array_equal(build.process(config).groups.index, index)
 
 
 def test_inherit_starts_from_the_sibling():
-    assert manifest.differences(load("ffhq64_bands.py"), load("afhq64.py")) == ["data.path", "model.dropout"]
+    assert configs.differences(load("ffhq64_bands.py"), load("afhq64.py")) == ["data.path", "model.dropout"]
 
 
 FRESH = "from gdm_jax.config import default\ndef get_config():\n    config = default()\n    {}\n    return config\n"
@@ -302,7 +301,7 @@ def test_files_that_are_no_config(tmp_path, path, message):
 )
 def test_bad_fields(field, value, message):
     """Each is refused in one line with the field, the value and the rule."""
-    values = json.loads(manifest.to_json(configs.Config()))
+    values = json.loads(configs.to_json(configs.Config()))
     *sections, leaf = field.split(".")
     functools.reduce(lambda section, name: section.setdefault(name, {}), sections, values)[leaf] = value
     with pytest.raises(ValueError) as caught:
@@ -334,7 +333,7 @@ def four_blocks(changes):
 def test_families_of_schedules(changes, count, order):
     """They survive JSON, hold so many schedules, and are sampled from in the order that is asked for or comes first."""
     config = four_blocks(changes)
-    assert configs.from_json(manifest.to_json(config)) == config
+    assert configs.from_json(configs.to_json(config)) == config
     family = build.family(config, 4)
     orders = 24 if family.orders is None else len(family.orders)
     assert len(family.intervals.t_start) * orders == count
@@ -399,7 +398,7 @@ def test_mixtures_survive_json():
     values = {"data": {"mixture": [["digits", "", 2], ["folder", "~/pictures", 0.5]]}}
     config = configs.from_dict(values)
     assert config.data.mixture == (("digits", "", 2), ("folder", "~/pictures", 0.5))
-    assert configs.from_json(manifest.to_json(config)) == config
+    assert configs.from_json(configs.to_json(config)) == config
 
 
 def test_alpha_channels_need_pixel_groups():

@@ -157,12 +157,14 @@ def test_which_checkpoints_are_kept(tmp_path):
     saved = checkpoint.Checkpoints(tmp_path, keep=2, keep_every=4)
     for step in range(1, 12):
         weights = {"w": jnp.full(3, float(step))}
-        saved.save(states.TrainState(jnp.int32(step), weights, weights, {"m": jnp.zeros(3)}), {"at": step})
+        state = states.TrainState(jnp.int32(step), weights, weights, {"m": jnp.zeros(3)})
+        states.save(saved, step, state, {"at": step})
     saved.close()
     again = checkpoint.Checkpoints(tmp_path, create=False)
     assert again.steps() == [4, 8, 10, 11]
     weights = {"w": jnp.zeros(3)}
-    state, position = again.restore(states.TrainState(jnp.int32(0), weights, weights, {"m": jnp.zeros(3)}))
+    template = states.TrainState(jnp.int32(0), weights, weights, {"m": jnp.zeros(3)})
+    state, position = states.restore(again, template)
     assert int(state.step) == 11 and position == {"at": 11}
     np.testing.assert_array_equal(state.params["w"], np.full(3, 11.0))
     for step in (4, 8):

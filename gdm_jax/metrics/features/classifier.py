@@ -16,7 +16,6 @@ from tqdm import tqdm
 
 from gdm_jax.metrics.checks import check_images, check_labels
 from gdm_jax.metrics.features.batches import in_batches
-from gdm_jax.workdir import files
 
 WIDTH, WIDEST, HIDDEN = 32, 128, 128
 
@@ -46,13 +45,6 @@ class Classifier:
     def head(self, features) -> np.ndarray:
         """The same from `features`, `[n, 128]`."""
         return np.asarray(jax.nn.softmax(_out(self.params, np.asarray(features, np.float32))))
-
-    def save(self, file) -> None:
-        """Write it as an `.npz` of plain arrays, whole or not at all."""
-        layers = [*self.params["convolutions"], self.params["hidden"], self.params["out"]]
-        arrays = {f"{name}_{n}": layer[name] for n, layer in enumerate(layers) for name in ("kernel", "bias")}
-        with files.whole(file) as out:
-            np.savez(out, shape=self.shape, **arrays)
 
     def accuracy(self, images, labels) -> float:
         """The share of images `[n, *shape]` whose most probable class is their label, int `[n]`."""
