@@ -17,6 +17,8 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
+from gdm_jax.process.arrays import Leaf
+
 LARGEST = 2**24  # elements of a datum; more fits no network
 
 
@@ -33,7 +35,7 @@ class Groups:
     `Groups` may be a static argument or a field of a Flax module.
     """
 
-    index: np.ndarray
+    index: Leaf
     k: int = dataclasses.field(metadata={"static": True})
 
     @property
