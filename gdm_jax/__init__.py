@@ -34,7 +34,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`load` and `Model` need Flax and Orbax, which the functions above do without: they are imported when asked for."""
+    """`load` and `Model` need Flax and Orbax, which the functions above do without: they are imported when asked."""
     if name in ("load", "Model"):
         from gdm_jax import model
 
