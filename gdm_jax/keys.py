@@ -5,7 +5,8 @@ no draw depends on the batch or the devices that it is made on:
 
     key(seed, purpose, i, j, ...) = fold_in(... fold_in(fold_in(root(seed), number of the purpose), i), j ...)
 
-A function that takes a key from its caller folds its own purpose into it by `derive`: the caller may use it elsewhere.
+A function that takes a key from its caller folds its own purpose into it by `derive`, for the caller may use the key
+elsewhere.
 """
 
 from __future__ import annotations
@@ -14,6 +15,12 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, Integer, Key, Shaped, UInt32
+
+__all__ = ["MOST_SEED", "PURPOSES", "check_seeds", "derive", "each", "generator", "root"]
+
+Number = int | np.integer | Integer[Array | np.ndarray, ""]  # may be traced
 
 PURPOSES = (
     "sample",  # latents of samples, one seed each
@@ -34,42 +41,46 @@ PURPOSES = (
 MOST_SEED = 2**32 - 1
 
 
-def root(seed: int | np.integer | jax.Array, purpose: str, *position: int | np.integer | jax.Array) -> jax.Array:
+def root(seed: Number, purpose: str, *position: Number) -> Key[Array, ""]:
     """The key of a seed, for a purpose, at a position.
 
     Args:
-      seed: a whole number from 0 to 2^32 - 1, or traced.
-      purpose: one of PURPOSES.
-      *position: whole numbers, or traced: the step, the place in the batch, ...
+      seed: Whole number from 0 to 2^32 - 1. It may be traced.
+      purpose: One of PURPOSES.
+      *position: Step, place in the batch, and so on. They may be traced.
 
     Raises:
-      ValueError: for another seed.
+      ValueError: For another seed.
     """
-    if not isinstance(seed, jax.core.Tracer):
-        seed = check_seeds([seed])[0]
+    if not isinstance(seed, Tracer):
+        seed = check_seeds(np.asarray([seed]))[0]
     return derive(jax.random.key(seed), purpose, *position)
 
 
-def derive(key, purpose: str, *position) -> jax.Array:
+def derive(key: Shaped[Array, "*key"], purpose: str, *position: Number) -> Key[Array, ""]:
     """The key that a key gives for a purpose, at a position."""
     for number in (PURPOSES.index(purpose), *position):
         key = jax.random.fold_in(key, number)
     return key
 
 
-def each(seed: int, purpose: str, *position, count: int) -> jax.Array:
-    """`[count]` keys, those of the positions (*position, 0), (*position, 1), ..."""
+def each(seed: Number, purpose: str, *position: Number, count: int) -> Key[Array, " count"]:
+    """The keys of the positions (*position, 0), (*position, 1), ..., (*position, count - 1)."""
     of_all = root(seed, purpose, *position)
     return jax.vmap(lambda n: jax.random.fold_in(of_all, n))(np.arange(count))
 
 
 def generator(seed: int, purpose: str, *position: int) -> np.random.Generator:
-    """What `root` is for NumPy's random numbers."""
+    """The same as `root` for NumPy's random numbers."""
     return np.random.default_rng((seed, PURPOSES.index(purpose), *position))
 
 
-def check_seeds(seeds: Sequence[int] | np.ndarray) -> np.ndarray:
-    """The seeds as uint32 `[n]`; raises ValueError unless they are whole numbers from 0 to 2^32 - 1."""
+def check_seeds(seeds: Sequence[int] | Shaped[Array | np.ndarray, "*n"]) -> UInt32[np.ndarray, " n"]:
+    """The seeds as an array.
+
+    Raises:
+      ValueError: Unless they are whole numbers from 0 to 2^32 - 1.
+    """
     given = np.asarray(seeds)
     if given.ndim != 1 or not np.issubdtype(given.dtype, np.integer) or (given < 0).any() or (given > MOST_SEED).any():
         raise ValueError(f"seeds: must be whole numbers from 0 to 2^32 - 1, got {seeds!r}")

@@ -6,9 +6,8 @@
     resample      new noise in all but some groups               Fig. 9
     keep          all but some groups set to zero                Fig. 4b
 
-Each takes latents z `[batch, *shape]` in pixel space, acts on z_bar = U^T z, and gives pixel space back. Where a
-function takes `chosen`, that is a list of group numbers, or a bool mask `[*groups.shape]` of elements, such as `lowest`
-makes.
+Each takes latents z in pixel space, acts on z_bar = U^T z, and gives pixel space back. Where a function takes `chosen`,
+that is a list of group numbers, or a bool mask of the elements `[*groups.shape]`, such as `lowest` makes.
 """
 
 from __future__ import annotations
@@ -18,33 +17,47 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float, Key
 
 from gdm_jax import keys
+from gdm_jax.process.arrays import AnyArray, Integers, Numbers
 from gdm_jax.process.groups import check_groups
 from gdm_jax.process.process import Process
 
+__all__ = ["interpolate", "keep", "latents", "lowest", "place", "resample", "swap", "traverse"]
 
-def latents(seeds, shape, purpose: str = "sample") -> jax.Array:
-    """Standard normal noise `[len(seeds), *shape]`, each example drawn from its own integer seed.
+Latents = Float[AnyArray, "batch *shape"]
+Chosen = Integers | Bool[AnyArray, "*groups"]
 
-    An image sampled from a seed does not depend on the batch it was sampled in, nor on the precision: the numbers are
-    those of float32. The same seed gives other noise for another purpose, a name of `gdm_jax.keys.PURPOSES`.
+
+def latents(seeds: Integers, shape: Sequence[int], purpose: str = "sample") -> Float[Array, "n ..."]:
+    """Standard normal noise `[n, *shape]`, each example drawn from its own integer seed.
+
+    An image sampled from a seed does not depend on its batch, nor on the precision: the numbers are those of float32.
+    The same seed gives other noise for another purpose.
+
+    Args:
+      seeds: Whole numbers from 0 to 2^32 - 1.
+      shape: Shape of one example.
+      purpose: One of `gdm_jax.keys.PURPOSES`.
 
     Raises:
-      ValueError: if a seed is not a whole number from 0 to 2^32 - 1.
+      ValueError: If a seed is out of range.
     """
     seeds = keys.check_seeds(seeds)
-    noise = jax.vmap(lambda seed: jax.random.normal(keys.root(seed, purpose), shape, jnp.float32))(seeds)
+    noise = jax.vmap(lambda seed: jax.random.normal(keys.root(seed, purpose), tuple(shape), jnp.float32))(seeds)
     return noise.astype(jnp.result_type(float))
 
 
-def swap(process: Process, z, donor, chosen) -> jax.Array:
-    """z with the chosen elements of `donor`: U (M donor_bar + (1 - M) z_bar). Of a batch of one, the one serves all.
+def swap(
+    process: Process, z: Latents, donor: Float[AnyArray, "donors *shape"], chosen: Chosen
+) -> Float[Array, "_ *shape"]:
+    """z with the chosen elements of `donor`: U (M donor_bar + (1 - M) z_bar). One latent, or one donor, serves all.
 
-    Swapping every group gives the donor, swapping twice gives z back.
+    Swapping every group gives the donor. Swapping twice gives z back.
 
     Raises:
-      ValueError: if a group is out of range, a mask is of another shape, or the latents do not fit together.
+      ValueError: If a group is out of range, a mask has another shape, or the latents do not fit together.
     """
     z, donor = _pair(process, z, donor)
     return process.basis.inverse(
@@ -52,32 +65,39 @@ def swap(process: Process, z, donor, chosen) -> jax.Array:
     )
 
 
-def interpolate(process: Process, z, donor, chosen, weights, *, spherical: bool = True) -> jax.Array:
+def interpolate(
+    process: Process,
+    z: Latents,
+    donor: Float[AnyArray, "donors *shape"],
+    chosen: Chosen,
+    weights: Float[AnyArray, " n"] | Numbers,
+    *,
+    spherical: bool = True,
+) -> Float[Array, "n _ *shape"]:
     """From z to donor in the chosen elements alone, the others as in z.
 
     Args:
-      z, donor: `[batch, *shape]`.
-      chosen: groups or a mask.
-      weights: `[n]`; 0 is z, 1 the donor.
-      spherical: along the great circle of the chosen elements, which keeps to the norms that a normal latent has;
-        otherwise along the straight line.
-
-    Returns:
-      `[n, batch, *shape]`.
+      process: Process whose basis and groups count.
+      z: Latents, where the weight is 0.
+      donor: Latents, where the weight is 1.
+      chosen: Groups or a mask.
+      weights: Places between the two.
+      spherical: Whether the way is the great circle of the chosen elements, which keeps to the norms that a normal
+        latent has. Otherwise it is the straight line.
 
     Raises:
-      ValueError: as `swap`.
+      ValueError: As `swap`.
     """
     z, donor = _pair(process, z, donor)
     mask = _mask(process, chosen, z)
     a, b = process.basis.forward(z), process.basis.forward(donor)
     axes = tuple(range(1, a.ndim))
 
-    def at(w):
+    def at(w: Array) -> Array:
         if not spherical:
             return (1 - w) * a + w * b
 
-        def norm(v):
+        def norm(v: Array) -> Array:
             return jnp.sqrt(jnp.where(mask, v * v, 0).sum(axes, keepdims=True))
 
         inner = jnp.where(mask, a * b, 0).sum(axes, keepdims=True)
@@ -92,21 +112,26 @@ def interpolate(process: Process, z, donor, chosen, weights, *, spherical: bool 
     return jax.vmap(process.basis.inverse)(mixed)
 
 
-def traverse(process: Process, z, element: int | tuple[int, ...], values, *, channel: int | None = None) -> jax.Array:
+def traverse(
+    process: Process,
+    z: Latents,
+    element: int | np.integer | Integers,
+    values: Float[AnyArray, " n"] | Numbers,
+    *,
+    channel: int | None = None,
+) -> Float[Array, "n batch *shape"]:
     """z with one element set to each of the values.
 
     Args:
-      z: `[batch, *shape]`.
-      element: its number: the frequency index from the lowest up where the basis has one (Sec. 4.4), else row by row;
-        or its position in the grid.
-      values: `[n]`, by custom from -3 to 3 standard deviations.
-      channel: of an image, or None for all of them at once.
-
-    Returns:
-      `[n, batch, *shape]`.
+      process: Process whose basis counts.
+      z: Latents.
+      element: Position in the grid, or a number: the frequency index from the lowest up where the basis has one
+        (Sec. 4.4), else the place when counted row by row.
+      values: New values, by custom from -3 to 3 standard deviations.
+      channel: Channel that is changed. None changes all of them at once.
 
     Raises:
-      ValueError: if there is no such element or channel.
+      ValueError: If there is no such element or channel.
     """
     z = _latents(process, z)
     position = place(process, element)
@@ -118,37 +143,39 @@ def traverse(process: Process, z, element: int | tuple[int, ...], values, *, cha
     return jax.vmap(lambda value: process.basis.inverse(z_bar.at[at].set(value)))(jnp.asarray(values, z.dtype))
 
 
-def resample(process: Process, z, chosen, key, *, count: int = 1) -> jax.Array:
-    """z in the chosen elements, fresh standard normal noise in the others: `[count, batch, *shape]`.
+def resample(
+    process: Process, z: Latents, chosen: Chosen, key: Key[Array, ""], *, count: int = 1
+) -> Float[Array, "{count} batch *shape"]:
+    """z in the chosen elements, fresh standard normal noise in the others.
 
-    The noise of draw c of example n depends on (key, c, n) alone, and is drawn by nothing else from any key or seed.
+    The noise of draw c of example n depends on (key, c, n) alone. Nothing else draws the same from any key or seed.
 
     Raises:
-      ValueError: as `swap`.
+      ValueError: As `swap`.
     """
     z = _latents(process, z)
 
-    def draw(c, n):
+    def draw(c: AnyArray, n: AnyArray) -> Array:
         return jax.random.normal(keys.derive(key, "resample", c, n), z.shape[1:], jnp.float32)
 
     noise = jax.vmap(jax.vmap(draw, (None, 0)), (0, None))(np.arange(count), np.arange(len(z))).astype(z.dtype)
     return jax.vmap(lambda fresh: swap(process, fresh, z, chosen))(noise)
 
 
-def keep(process: Process, z, chosen) -> jax.Array:
-    """z in the chosen elements, zero, the mean of the noise, in the others.
+def keep(process: Process, z: Latents, chosen: Chosen) -> Float[Array, "batch *shape"]:
+    """z in the chosen elements, and zero, the mean of the noise, in the others.
 
     Raises:
-      ValueError: as `swap`.
+      ValueError: As `swap`.
     """
     return swap(process, jnp.zeros_like(_latents(process, z)), z, chosen)
 
 
-def lowest(process: Process, count: int) -> np.ndarray:
-    """Mask of the `count` elements of the lowest frequencies (of all channels), or generated first without a basis.
+def lowest(process: Process, count: int | np.integer) -> Bool[np.ndarray, "*groups"]:
+    """Mask of the `count` elements of the lowest frequencies, or without frequencies of those generated first.
 
     Raises:
-      ValueError: if there are not so many.
+      ValueError: If there are not so many.
     """
     index = np.asarray(process.groups.index)
     if not 0 <= count <= index.size:
@@ -159,18 +186,18 @@ def lowest(process: Process, count: int) -> np.ndarray:
     return np.isin(np.arange(index.size), chosen).reshape(index.shape)
 
 
-def _mask(process: Process, chosen, z) -> jax.Array:
+def _mask(process: Process, chosen: Chosen, z: Array) -> Array:
     """The chosen elements as a bool array that broadcasts against z."""
     if len(chosen) and np.asarray(chosen).dtype == np.bool_:
-        shape, chosen = process.groups.shape, np.asarray(chosen)
-        if chosen.shape != shape:
-            raise ValueError(f"mask: must be of shape {shape}, that of the groups, got {chosen.shape}")
-        return jnp.asarray(chosen).reshape(shape + (1,) * (z.ndim - 1 - len(shape)))
+        mask = np.asarray(chosen)
+        if mask.shape != process.groups.shape:
+            raise ValueError(f"mask: must be of shape {process.groups.shape}, that of the groups, got {mask.shape}")
+        return jnp.asarray(process.groups.align(mask, z.ndim - 1))
     groups = np.isin(np.arange(process.k), check_groups(chosen, process.k))
     return process.spread(groups, z)
 
 
-def _pair(process: Process, z, donor) -> tuple[jax.Array, jax.Array]:
+def _pair(process: Process, z: AnyArray, donor: AnyArray) -> tuple[Array, Array]:
     z, donor = _latents(process, z), _latents(process, donor)
     if z.shape[1:] != donor.shape[1:] or (len(z) != len(donor) and 1 not in (len(z), len(donor))):
         raise ValueError(f"latent: z and donor must be of one shape, got {z.shape} and {donor.shape}")
@@ -178,15 +205,19 @@ def _pair(process: Process, z, donor) -> tuple[jax.Array, jax.Array]:
     return jnp.broadcast_to(z, batch), jnp.broadcast_to(donor, batch)
 
 
-def _latents(process: Process, z) -> jax.Array:
+def _latents(process: Process, z: AnyArray) -> Array:
     process.check(z := z if hasattr(z, "shape") else np.asarray(z))
     return jnp.asarray(z, jnp.result_type(float))
 
 
-def place(process: Process, element: int | tuple[int, ...]) -> tuple[int, ...]:
-    """The position of an element in the grid of the groups; raises ValueError if there is none."""
+def place(process: Process, element: int | np.integer | Integers) -> tuple[int, ...]:
+    """The position of an element in the grid of the groups.
+
+    Raises:
+      ValueError: If there is no such element.
+    """
     shape, rank = process.groups.shape, process.basis.rank
-    if isinstance(element, Sequence):
+    if not isinstance(element, (int, np.integer)):
         position = tuple(int(i) for i in element)
         if len(position) != len(shape) or any(not 0 <= i < n for i, n in zip(position, shape)):
             raise ValueError(f"element: {position} is no position in a grid of shape {shape}")

@@ -1,17 +1,20 @@
 """What the library calls a network: any function u(x_t, alpha) -> array like x_t.
 
-x_t is `[batch, *shape]`, alpha `[batch, k]`. A flax module is `functools.partial(net.apply, params)`; so is a closure,
-an equinox module, or a formula. One that knows class labels is u(x_t, alpha, label), label int `[batch]` with -1 for
-none; `guided(u, label)` makes it a function of (x_t, alpha) again, to be used wherever u is.
+x_t is `[batch, *shape]`, alpha `[batch, k]`. A Flax module becomes one by `functools.partial(net.apply, params)`. A
+closure, an Equinox module or a formula is one as it stands. A network that knows class labels is u(x_t, alpha, label),
+where label is int `[batch]` with -1 for none. `guided(u, label)` makes it a function of (x_t, alpha) again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, Integer, Real
+
+__all__ = ["Guided", "Network", "apply", "examples", "guided", "with_examples"]
 
 Network = Callable[[jax.Array, jax.Array], jax.Array]
 
@@ -21,22 +24,24 @@ class Guided(eqx.Module):
 
         u(x_t, alpha, none) + w (u(x_t, alpha, label) - u(x_t, alpha, none))
 
-    w = 1 is the network given the label, w = 0 without it, w > 1 exaggerates what the label changes. A guided field is
-    still an ODE: encode and generate undo each other under the same label and w, and `log_likelihood` is the density of
-    what it generates. But for w other than 0 and 1 that is not a density that the network was trained to, and encoded
+    w = 1 is the network given the label, w = 0 the network without it, and w > 1 exaggerates what the label changes. A
+    guided field is still an ODE: encode and generate undo each other under the same label and w, and `log_likelihood`
+    is the density of the samples. But for w other than 0 and 1 the network was not trained to that density, and encoded
     latents of real data are not normal.
 
     Attributes:
-      u: `(x_t, alpha, label) -> like x_t`.
-      label: int `[batch]`.
-      w: a number; None for w = 1 exactly, at half the cost.
+      u: Network `(x_t, alpha, label) -> like x_t`.
+      label: Class of each example, or one for all.
+      w: Guidance. None for w = 1 exactly, at half the cost.
     """
 
-    u: Callable
-    label: jax.Array
-    w: jax.Array | None
+    u: Callable[..., jax.Array]
+    label: Integer[Array, " labels"]
+    w: Float[Array, ""] | None
 
-    def __call__(self, x_t, alpha):
+    def __call__(
+        self, x_t: Float[Array, "batch *shape"], alpha: Real[Array, "batch k"]
+    ) -> Float[Array, "batch *shape"]:
         if len(self.label) not in (1, len(x_t)):
             raise ValueError(f"label: expected one for all or for each of {len(x_t)}, got {len(self.label)}")
         label = jnp.broadcast_to(self.label, len(x_t))
@@ -47,16 +52,18 @@ class Guided(eqx.Module):
         return untold + self.w * (told - untold)
 
 
-def guided(u: Callable, label, w: float = 1.0) -> Guided:
-    """The network u(x_t, alpha, label) as a function of (x_t, alpha); see `Guided`.
+def guided(
+    u: Callable[..., jax.Array], label: Integer[ArrayLike, "*labels"] | Sequence[int], w: float | int = 1.0
+) -> Guided:
+    """The network u(x_t, alpha, label) as a function of (x_t, alpha), see `Guided`.
 
     Args:
-      u: `(x_t, alpha, label) -> like x_t`, trained with some of its labels withheld (-1) unless w is 1.
-      label: int `[batch]`, or one for all.
-      w: guidance, at least 0.
+      u: Network `(x_t, alpha, label) -> like x_t`, trained with some labels withheld (-1) unless w is 1.
+      label: Class of each example, `[batch]`, or one for all.
+      w: Guidance, at least 0.
 
     Raises:
-      ValueError: if w is negative or label not of whole numbers.
+      ValueError: If w is negative, or label does not hold whole numbers.
     """
     label = jnp.atleast_1d(jnp.asarray(label))
     if not jnp.issubdtype(label.dtype, jnp.integer) or label.ndim != 1:
@@ -66,18 +73,24 @@ def guided(u: Callable, label, w: float = 1.0) -> Guided:
     return Guided(u, label, None if w == 1 else jnp.float32(w))
 
 
-def examples(u: Network):
-    """What u holds for each example, a pytree of `[batch, ...]`, or None."""
+def examples(u: Network) -> Integer[Array, " batch"] | None:
+    """What u holds for each example, or None."""
     return u.label if isinstance(u, Guided) and len(u.label) > 1 else None
 
 
-def with_examples(u: Network, held) -> Network:
-    """u holding other examples."""
-    return u if held is None else Guided(u.u, held, u.w)
+def with_examples(u: Network, held: Integer[Array, " batch"] | None) -> Network:
+    """The same network for other examples: `held` is what `examples` gives for them."""
+    return Guided(u.u, held, u.w) if isinstance(u, Guided) and held is not None else u
 
 
-def apply(u: Network, x_t, alpha) -> jax.Array:
-    """u(x_t, alpha); raises ValueError unless it is shaped like x_t, instead of letting it broadcast."""
+def apply(
+    u: Network, x_t: Float[Array, "batch *shape"], alpha: Real[Array, "batch k"]
+) -> Float[Array, "batch *shape"]:
+    """u(x_t, alpha).
+
+    Raises:
+      ValueError: If the result is not shaped like x_t, where it would otherwise be broadcast.
+    """
     out = u(x_t, alpha)
     if out.shape != x_t.shape:
         raise ValueError(f"network: u must return an array like x_t, {x_t.shape}, but it returned {out.shape}")

@@ -1,12 +1,17 @@
-"""Pixels: bytes and numbers in [-1, 1], grey levels and the noise within one, bits a dimension."""
+"""Pixels: bytes and numbers in [-1, 1], grey levels, the noise within a level, bits for each dimension."""
 
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Key, Real, Shaped, UInt8
 
 from gdm_jax.keys import derive
+
+__all__ = ["LEVELS", "bits_per_dimension", "dequantise", "level_width", "to_model_range", "to_uint8"]
+
+LEVELS = {np.dtype(np.uint8): 2**8, np.dtype(np.uint16): 2**16}  # grey levels by the type of a pixel
 
 
 def level_width(levels: int) -> float:
@@ -14,30 +19,33 @@ def level_width(levels: int) -> float:
     return 2 / (levels - 1)
 
 
-def dequantise(x, keys, levels: int = 256) -> jax.Array:
+def dequantise(
+    x: Float[Array | np.ndarray, "batch *shape"], keys: Key[Array, " batch"], levels: int = 256
+) -> Float[Array, "batch *shape"]:
     """x plus uniform noise as wide as one grey level.
 
     The density of the result bounds the probability of the grey levels from below: with w = 2 / (levels - 1),
     log P(x) >= E log p(x + noise) + d log w  (Theis et al. 2016).
 
     Args:
-      x: `[batch, *shape]` in [-1, 1], of `levels` evenly spread values.
-      keys: `[batch]` random keys.
+      x: Pixels in [-1, 1], each one of `levels` evenly spread values.
+      keys: Random keys, one for each example.
+      levels: Number of grey levels.
     """
 
-    def noise(key):
+    def noise(key: Array) -> Array:
         return jax.random.uniform(derive(key, "dequantise"), x.shape[1:], jnp.float32, minval=-0.5, maxval=0.5)
 
-    return x + jax.vmap(noise)(keys) * level_width(levels)
+    return jnp.asarray(x) + jax.vmap(noise)(keys) * level_width(levels)
 
 
-def bits_per_dimension(log_p, elements, levels: int = 256):
+def bits_per_dimension(log_p: Real[ArrayLike, "..."], elements: Real[ArrayLike, "..."], levels: int = 256):
     """Bits for each element to name its grey level: -(log_p + d log w) / (d log 2), w = 2 / (levels - 1).
 
     Args:
-      log_p: nats, of the d elements together, any shape.
-      elements: d, broadcastable to log_p.
-      levels: grey levels spread over [-1, 1].
+      log_p: Log probability density of the d elements together, in nats.
+      elements: Number d, which broadcasts against log_p.
+      levels: Number of grey levels, spread over [-1, 1].
 
     >>> round(float(bits_per_dimension(64 * np.log(127.5 / 256), 64)), 6)  # uniform over the 256 levels
     8.0
@@ -45,14 +53,11 @@ def bits_per_dimension(log_p, elements, levels: int = 256):
     return -(log_p / elements + np.log(level_width(levels))) / np.log(2)
 
 
-LEVELS = {np.dtype(np.uint8): 2**8, np.dtype(np.uint16): 2**16}  # that a pixel of a type has
-
-
-def to_model_range(x):
-    """Pixels -> float32 in [-1, 1]: uint8 by x / 127.5 - 1, uint16 by x / 32767.5 - 1; floats pass unchanged.
+def to_model_range(x: Shaped[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
+    """Pixels -> float32 in [-1, 1]: uint8 by x / 127.5 - 1, uint16 by x / 32767.5 - 1. Floats pass unchanged.
 
     Raises:
-      ValueError: for another type, which does not say what is black and what is white.
+      ValueError: For another type, which does not say what is black and what is white.
     """
     x = jnp.asarray(x)
     if np.dtype(x.dtype) in LEVELS:
@@ -62,6 +67,6 @@ def to_model_range(x):
     return x
 
 
-def to_uint8(x) -> np.ndarray:
+def to_uint8(x: Real[Array | np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
     """[-1, 1] -> 0..255, clipped and rounded."""
     return np.rint(np.clip(np.asarray(x, np.float32) * 127.5 + 127.5, 0, 255)).astype(np.uint8)

@@ -26,6 +26,7 @@ def test_swap_all_and_nothing():
     np.testing.assert_array_equal(gdm.latent.swap(process, z, donor, []), z)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_bad_groups():
     process = gdm.Process(gdm.groups.bottom_to_top((4, 4), 2))
     z = np.zeros((1, 4, 4, 1), np.float32)
@@ -229,6 +230,7 @@ def test_every_kind_of_mask(like):
         ("lowest", (-1,), "count must be from 0 to 16, got -1"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_errors_in_one_line(function, arguments, message):
     arrays = {"z": np.zeros((3, 4, 4, 2), np.float32), "two": np.zeros((2, 4, 4, 2), np.float32)}
     arguments = [arrays[value] if isinstance(value, str) else value for value in arguments]

@@ -125,6 +125,7 @@ def test_as_many_labels_as_examples(w, options):
         ([[0, 1]], 1.0, r"label: must be whole numbers, one an example, got int32 of shape \(1, 2\)"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_bad_input(label, w, message):
     with pytest.raises(ValueError, match=message):
         gdm.guided(u, label, w)

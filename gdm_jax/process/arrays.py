@@ -11,8 +11,8 @@ import numpy as np
 __all__ = ["AnyArray", "Integers", "Leaf", "Numbers"]
 
 AnyArray = jax.Array | np.ndarray  # as in Float[AnyArray, "batch *shape"]
-Integers = Sequence[int] | np.ndarray  # whole numbers, `[n]`
-Numbers = Sequence[float] | Sequence[int] | np.ndarray  # `[n]`
+Integers = Sequence[int] | np.ndarray | jax.Array  # `[n]`
+Numbers = Sequence[float] | Sequence[int] | np.ndarray | jax.Array  # `[n]`
 
 # A field of a pytree. JAX rebuilds pytrees around placeholders, so that at run time the field may hold anything at all.
 if TYPE_CHECKING:

@@ -14,8 +14,11 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Integer, Real
 
-from gdm_jax.process.arrays import Leaf
+from gdm_jax.process.arrays import AnyArray, Integers, Leaf
+
+__all__ = ["Basis", "dct", "gaussian_blur", "identity", "orthogonal"]
 
 
 @jax.tree_util.register_dataclass
@@ -24,8 +27,8 @@ class Basis:
     """An orthogonal change of basis.
 
     Attributes:
-      matrices: one orthogonal matrix `[n, n]` per axis after the batch, columns are basis vectors; empty for pixels.
-        Float64, of which a program takes what its own precision holds.
+      matrices: One orthogonal matrix `[n, n]` for each axis after the batch, whose columns are the basis vectors. Empty
+        for pixels. They are float64, of which a program takes what its own precision holds.
       rank: int `[*shape]`, the frequency index of each coefficient, or None where there is no frequency.
     """
 
@@ -34,20 +37,20 @@ class Basis:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Lengths of the axes it acts on; empty for the identity."""
+        """Lengths of the axes on which it acts. Empty for the identity."""
         return tuple(matrix.shape[0] for matrix in self.matrices)
 
     @jax.jit
-    def forward(self, x) -> jax.Array:
-        """x_bar = U^T x, `[batch, *shape]` -> the same."""
+    def forward(self, x: Real[AnyArray, "batch *shape"]) -> Float[Array, "batch *shape"]:
+        """x_bar = U^T x."""
         return self._apply(x, row=0)
 
     @jax.jit
-    def inverse(self, x_bar) -> jax.Array:
-        """x = U x_bar, `[batch, *shape]` -> the same."""
+    def inverse(self, x_bar: Real[AnyArray, "batch *shape"]) -> Float[Array, "batch *shape"]:
+        """x = U x_bar."""
         return self._apply(x_bar, row=1)
 
-    def _apply(self, x, row: int) -> jax.Array:
+    def _apply(self, x: AnyArray, row: int) -> Array:
         x = jnp.asarray(x)
         dtype = x.dtype if jnp.issubdtype(x.dtype, jnp.floating) else jnp.float32
         for axis, matrix in enumerate(self.matrices, start=1):
@@ -62,25 +65,25 @@ def identity() -> Basis:
     return Basis()
 
 
-def dct(size: int | Sequence[int]) -> Basis:
+def dct(size: int | np.integer | Integers) -> Basis:
     """The orthonormal type-II cosine basis of an image, or of a vector when size is (dim,).
 
     Column a of the matrix is sqrt(2/n) cos(pi (2i + 1) a / 2n), the first scaled by sqrt(1/2). Frequencies (a, b) rise
     with a^2 + b^2, ties by a.
     """
     lengths = _lengths(size)
-    frequency = sum(a.astype(np.int64) ** 2 for a in np.indices(lengths))
+    frequency = (np.indices(lengths, np.int64) ** 2).sum(0)
     return Basis(tuple(map(_dct_matrix, lengths)), _rank(frequency))
 
 
-def gaussian_blur(size: int | Sequence[int], sigma: float = 0.4) -> Basis:
+def gaussian_blur(size: int | np.integer | Integers, sigma: float | int = 0.4) -> Basis:
     """Eigenvectors of the Gaussian blur W = U D U^T, the paper's basis (App. A.4), sigma in pixels.
 
     W blurs each axis by the zero-padded Toeplitz matrix of the normalised kernel exp(-d^2 / 2 sigma^2). Coefficients
     are ordered by falling eigenvalue of W, ties by row.
 
     Raises:
-      ValueError: if sigma is not positive, or so small or large that the eigenvalues cannot be told apart.
+      ValueError: If sigma is not positive, or so small or large that the eigenvalues cannot be told apart.
     """
     if not sigma > 0:
         raise ValueError(f"basis: sigma must be positive, got {sigma}")
@@ -90,11 +93,15 @@ def gaussian_blur(size: int | Sequence[int], sigma: float = 0.4) -> Basis:
     return Basis(vectors, _rank(-eigenvalue))
 
 
-def orthogonal(*matrices, rank=None) -> Basis:
-    """Your own basis: one orthogonal matrix `[n, n]` per axis, columns are basis vectors.
+def orthogonal(*matrices: Float[ArrayLike, "_ _"] | Sequence, rank: Integer[AnyArray, "*shape"] | None = None) -> Basis:
+    """Your own basis.
+
+    Args:
+      *matrices: One orthogonal matrix for each axis, whose columns are the basis vectors.
+      rank: Frequency index of each coefficient, if there are frequencies.
 
     Raises:
-      ValueError: if a matrix is not square or not orthogonal to 1e-5.
+      ValueError: If a matrix is not square or not orthogonal to 1e-5.
     """
     for axis, matrix in enumerate(matrices):
         matrix = np.asarray(matrix, np.float64)
@@ -105,12 +112,11 @@ def orthogonal(*matrices, rank=None) -> Basis:
             raise ValueError(
                 f"basis: the matrix of axis {axis} is not orthogonal (U^T U differs from I by {error:.1e})"
             )
-    matrices = tuple(np.asarray(m, np.float64) for m in matrices)
-    return Basis(matrices, None if rank is None else np.asarray(rank))
+    return Basis(tuple(np.asarray(m, np.float64) for m in matrices), None if rank is None else np.asarray(rank))
 
 
-def _lengths(size) -> tuple[int, ...]:
-    lengths = (size, size) if isinstance(size, (int, np.integer)) else tuple(int(n) for n in size)
+def _lengths(size: int | np.integer | Integers) -> tuple[int, ...]:
+    lengths = (int(size),) * 2 if isinstance(size, (int, np.integer)) else tuple(int(n) for n in size)
     if not 1 <= len(lengths) <= 2 or any(n < 1 for n in lengths):
         raise ValueError(f"basis: size must be n, (height, width) or (dim,), got {size}")
     return lengths

@@ -16,9 +16,13 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Integer, Key
 
+from gdm_jax.process.arrays import Integers
 from gdm_jax.process.groups import check_groups
 from gdm_jax.process.schedule import Schedule, check_order
+
+__all__ = ["Family", "of", "random_orders"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,21 +30,21 @@ class Family:
     """Every set of intervals with every order.
 
     Attributes:
-      intervals: t_start and t_end of `[sets, k]`; interval n goes to the group generated n-th.
-      orders: int `[orders, k]`, orders[m, n] is the group generated n-th; None for all k! permutations.
+      intervals: Intervals `[sets, k]`. Interval n goes to the group generated n-th.
+      orders: The group generated n-th by each order m, orders[m, n]. None for all k! permutations.
 
-    Build one with `of`, which validates; this class does not.
+    Build one with `of`, which validates. This class does not.
     """
 
     intervals: Schedule
-    orders: np.ndarray | None
+    orders: Integer[np.ndarray, "orders k"] | None
 
     @property
     def k(self) -> int:
         return self.intervals.k
 
-    def draw(self, key) -> Schedule:
-        """One schedule of the family; under `jax.vmap` one for each key."""
+    def draw(self, key: Key[Array, ""]) -> Schedule:
+        """One schedule of the family. Under `jax.vmap` it is one for each key."""
         of_set, of_order = jax.random.split(key)
         chosen = jax.random.randint(of_set, (), 0, len(self.intervals.t_start))
         intervals = Schedule(jnp.asarray(self.intervals.t_start)[chosen], jnp.asarray(self.intervals.t_end)[chosen])
@@ -49,11 +53,11 @@ class Family:
         order = jnp.asarray(self.orders)[jax.random.randint(of_order, (), 0, len(self.orders))]
         return intervals.reorder(order)
 
-    def schedule(self, order: Sequence[int] | np.ndarray = (), *, intervals: int = 0) -> Schedule:
+    def schedule(self, order: Integers = (), *, intervals: int = 0) -> Schedule:
         """The schedule of one order, by default the first, and of one set of intervals.
 
         Raises:
-          ValueError: if the family does not hold the order.
+          ValueError: If the family does not hold the order.
         """
         order = tuple(order) or tuple(range(self.k) if self.orders is None else self.orders[0].tolist())
         check_order(order, self.k)
@@ -64,11 +68,11 @@ class Family:
         chosen = Schedule(self.intervals.t_start[intervals], self.intervals.t_end[intervals])
         return chosen.reorder(order)
 
-    def given(self, kept: Sequence[int]) -> Schedule:
+    def given(self, kept: Integers) -> Schedule:
         """A schedule under which exactly the groups `kept` are finished before any other begins.
 
         Raises:
-          ValueError: if the family has none, naming the sets that it has.
+          ValueError: If the family has none, naming the sets that it has.
         """
         kept = tuple(check_groups(kept, self.k))
         rest = [j for j in range(self.k) if j not in kept]
@@ -91,15 +95,15 @@ class Family:
         return f"it can go on from {', '.join(str(list(prefix)) for prefix in sets[:12])}{', ...' * (len(sets) > 12)}"
 
 
-def of(schedules: Sequence[Schedule], orders: Sequence[Sequence[int]] | None = None) -> Family:
+def of(schedules: Sequence[Schedule], orders: Sequence[Integers] | np.ndarray | None = None) -> Family:
     """The family of some sets of intervals and some orders.
 
     Args:
-      schedules: one or more, each in the default order 0, 1, ..., k-1.
-      orders: permutations of 0..k-1; None for all of them.
+      schedules: One or more, each in the default order 0, 1, ..., k-1.
+      orders: Permutations of 0..k-1. None for all of them.
 
     Raises:
-      ValueError: if there is no schedule or no order, they differ in k, or an order is not a permutation.
+      ValueError: If there is no schedule or no order, they differ in k, or an order is not a permutation.
 
     >>> from gdm_jax.process.schedule import uniform
     >>> of([uniform(3)], [(0, 1, 2), (2, 1, 0)]).given([2]).prefixes()
@@ -114,9 +118,8 @@ def of(schedules: Sequence[Schedule], orders: Sequence[Sequence[int]] | None = N
             raise ValueError("family: orders must hold at least one; None means all permutations")
         for order in orders:
             check_order(order, k)
-        orders = np.asarray(orders, np.int32)
-    stacked = (np.stack([np.asarray(getattr(s, name)) for s in schedules]) for name in ("t_start", "t_end"))
-    return Family(Schedule(*stacked), orders)
+    start, end = (np.stack([np.asarray(getattr(s, name)) for s in schedules]) for name in ("t_start", "t_end"))
+    return Family(Schedule(start, end), None if orders is None else np.asarray(orders, np.int32))
 
 
 def random_orders(k: int, count: int, *, seed: int = 0) -> list[tuple[int, ...]]:

@@ -16,10 +16,16 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
+from jaxtyping import Integer
 
-from gdm_jax.process.arrays import Leaf
+from gdm_jax.process.arrays import AnyArray, Integers, Leaf
 
-LARGEST = 2**24  # elements of a datum; more fits no network
+__all__ = [
+    "Groups", "LARGEST", "blockwise", "bottom_to_top", "cascade", "cascade_inverse", "check_groups", "frequency_bands",
+    "from_index", "from_sets", "per_element", "right_to_left", "single",
+]
+
+LARGEST = 2**24  # most elements of a datum; more fits no network
 
 
 @jax.tree_util.register_dataclass
@@ -29,10 +35,10 @@ class Groups:
 
     Attributes:
       index: int32 `[*shape]`, the group of each element, in 0..k-1.
-      k: number of groups.
+      k: Number of groups.
 
-    Build one with a constructor of this module; they validate, this class does not. Equal partitions hash alike, so a
-    `Groups` may be a static argument or a field of a Flax module.
+    Build one with a constructor of this module. The constructors validate, this class does not. Equal partitions hash
+    alike, so a `Groups` may be a static argument or a field of a Flax module.
     """
 
     index: Leaf
@@ -43,28 +49,44 @@ class Groups:
         return tuple(self.index.shape)
 
     @property
-    def sizes(self) -> np.ndarray:
-        """Number of elements of each group, `[k]`."""
+    def sizes(self) -> Integer[np.ndarray, " k"]:
+        """Number of elements of each group, channels not counted where they share a group."""
         return np.bincount(np.asarray(self.index).ravel(), minlength=self.k)
 
-    def _key(self):
+    def align(self, values: AnyArray, axes: int) -> AnyArray:
+        """Values of the elements, `[*shape]`, so that they broadcast against a datum of that many axes.
+
+        A datum has one axis more than the groups where its channels share them.
+        """
+        return values.reshape(self.shape + (1,) * (axes - len(self.shape)))
+
+    def of_elements(self, shape: Sequence[int]) -> AnyArray:
+        """The group of each element of a datum of that shape, channels included: int32 `[*shape]`.
+
+        >>> single((2, 2)).of_elements((2, 2, 3)).shape
+        (2, 2, 3)
+        """
+        index = self.align(self.index, len(shape))
+        return index.__array_namespace__().broadcast_to(index, tuple(shape))
+
+    def _key(self) -> tuple:
         return self.k, self.shape, np.asarray(self.index).tobytes()
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Groups) and self._key() == other._key()
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self._key())
 
 
-def from_index(index) -> Groups:
+def from_index(index: AnyArray | Sequence) -> Groups:
     """Any partition, from the group number of every element.
 
     Args:
-      index: integers `[*shape]`; the numbers used must be 0..k-1 without a gap.
+      index: Integers `[*shape]`. The numbers in use must be 0..k-1 without a gap.
 
     Raises:
-      ValueError: if an entry is not an integer, is negative, or a group number below the largest is unused.
+      ValueError: If an entry is not an integer or is negative, or a group number below the largest is unused.
 
     >>> from_index([0, 0, 1, 2]).sizes.tolist()
     [2, 1, 1]
@@ -82,11 +104,11 @@ def from_index(index) -> Groups:
     return Groups(index.astype(np.int32), k)
 
 
-def from_sets(shape: Sequence[int], sets: Sequence[Sequence[int]]) -> Groups:
+def from_sets(shape: int | Integers, sets: Sequence[Integers]) -> Groups:
     """A partition from the sets S_0, ..., S_{k-1} of flat (row-major) element numbers, in the order of generation.
 
     Raises:
-      ValueError: if an element is in no set or in two, or lies outside the datum.
+      ValueError: If an element is in no set or in two, or lies outside the datum.
 
     >>> from_sets((2, 2), [[3], [0, 1, 2]]).index.tolist()
     [[1, 1], [1, 0]]
@@ -113,12 +135,12 @@ def from_sets(shape: Sequence[int], sets: Sequence[Sequence[int]]) -> Groups:
     return from_index(index.reshape(shape))
 
 
-def single(shape: Sequence[int]) -> Groups:
+def single(shape: int | Integers) -> Groups:
     """k = 1: every element in one group, which is ordinary diffusion (rectified flow)."""
     return Groups(np.zeros(_shape(shape), np.int32), 1)
 
 
-def bottom_to_top(shape: Sequence[int], k: int) -> Groups:
+def bottom_to_top(shape: Integers, k: int) -> Groups:
     """k horizontal stripes of (nearly) equal height; the bottom one is generated first.
 
     >>> bottom_to_top((4, 1), 2).index.ravel().tolist()
@@ -128,20 +150,20 @@ def bottom_to_top(shape: Sequence[int], k: int) -> Groups:
     return from_index(np.broadcast_to(_stripes(height, k)[::-1, None], (height, width)))
 
 
-def right_to_left(shape: Sequence[int], k: int) -> Groups:
+def right_to_left(shape: Integers, k: int) -> Groups:
     """k vertical stripes of (nearly) equal width; the rightmost one is generated first."""
     height, width = _shape(shape, axes=2)
     return from_index(np.broadcast_to(_stripes(width, k)[::-1], (height, width)))
 
 
-def blockwise(shape: Sequence[int], blocks: Sequence[int]) -> Groups:
+def blockwise(shape: Integers, blocks: Integers) -> Groups:
     """rows x columns rectangular blocks of (nearly) equal size, numbered row by row from the top left (Fig. 5)."""
     height, width = _shape(shape, axes=2)
     rows, columns = blocks
     return from_index(_stripes(height, rows)[:, None] * columns + _stripes(width, columns)[None, :])
 
 
-def cascade(shape: Sequence[int], k: int) -> Groups:
+def cascade(shape: Integers, k: int) -> Groups:
     """Coarse to fine lattices: group 0 is every 2^(k-1)-th pixel, each later group halves the spacing (Prop. 3.2).
 
     >>> cascade((2, 4), 2).index.tolist()
@@ -155,27 +177,27 @@ def cascade(shape: Sequence[int], k: int) -> Groups:
     return from_index(index)
 
 
-def cascade_inverse(shape: Sequence[int], k: int) -> Groups:
+def cascade_inverse(shape: Integers, k: int) -> Groups:
     """The lattices of `cascade` generated from the finest to the coarsest."""
     return from_index(k - 1 - cascade(shape, k).index)
 
 
-def per_element(shape: Sequence[int]) -> Groups:
+def per_element(shape: int | Integers) -> Groups:
     """k = d: each element alone, in row-major order, which is autoregression (Prop. 3.1)."""
     shape = _shape(shape)
     return from_index(np.arange(np.prod(shape)).reshape(shape))
 
 
-def frequency_bands(rank, boundaries: Sequence[int]) -> Groups:
+def frequency_bands(rank: Integer[AnyArray, "*shape"] | None, boundaries: Integers) -> Groups:
     """Bands of a frequency basis; the lowest is generated first (GDM-F, Sec. 3.4).
 
     Args:
-      rank: int `[*shape]`, the place of each coefficient from the lowest frequency up, the `rank` of a basis.
-      boundaries: the rank at which each band after the first begins, rising; (30, 100, 500) gives S_0 = {0..29},
+      rank: Place of each coefficient from the lowest frequency up, the `rank` of a basis.
+      boundaries: Rank at which each band after the first begins, rising. (30, 100, 500) gives S_0 = {0..29},
         S_1 = {30..99}, S_2 = {100..499}, S_3 = {500..}.
 
     Raises:
-      ValueError: if the boundaries do not rise or leave a band empty.
+      ValueError: If the basis has no frequency order, or the boundaries do not rise or leave a band empty.
     """
     if rank is None:
         raise ValueError("groups: frequency_bands needs a basis with a frequency order (dct or gaussian_blur)")
@@ -186,7 +208,7 @@ def frequency_bands(rank, boundaries: Sequence[int]) -> Groups:
     return from_index(np.searchsorted(np.asarray(boundaries, np.int64), rank, side="right"))
 
 
-def _shape(shape, axes: int | None = None) -> tuple[int, ...]:
+def _shape(shape: int | Integers, axes: int | None = None) -> tuple[int, ...]:
     shape = tuple(int(n) for n in np.atleast_1d(shape))
     if any(n < 1 for n in shape) or not 1 <= len(shape) <= 3:
         raise ValueError(f"groups: shape must be (dim,), (height, width) or (height, width, channel), got {shape}")
@@ -208,13 +230,17 @@ def _check_k(k: int, most: int, what: str) -> None:
         raise ValueError(f"groups: k must be between 1 and {most} ({what}), got {k}")
 
 
-def check_groups(groups: Sequence[int], k: int) -> list[int]:
-    """The group numbers as a sorted list without repetition; raises ValueError unless they are of 0..k-1."""
+def check_groups(groups: Integers, k: int) -> list[int]:
+    """The group numbers as a sorted list without repetition.
+
+    Raises:
+      ValueError: If one is not a whole number from 0 to k-1.
+    """
     given = np.asarray(list(groups))
     if given.size and not (np.issubdtype(given.dtype, np.integer) and given.ndim == 1):
         raise ValueError(f"groups: must be whole numbers, got {list(groups)}")
-    groups = sorted({int(j) for j in given})
-    outside = [j for j in groups if not 0 <= j < k]
+    chosen = sorted({int(j) for j in given})
+    outside = [j for j in chosen if not 0 <= j < k]
     if outside:
         raise ValueError(f"groups: {outside[0]} is out of range; there are groups 0..{k - 1}")
-    return groups
+    return chosen

@@ -11,16 +11,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
+
+from gdm_jax import _tables
+
+__all__ = ["INTERPOLANTS", "Interpolant", "get"]
+
+Weight = Callable[[jax.Array], jax.Array]
 
 
 class Interpolant(NamedTuple):
-    """x_t = signal(s) x + noise(s) z, elementwise; signal(0) = noise(1) = 1 and signal(1) = noise(0) = 0."""
+    """x_t = signal(s) x + noise(s) z, elementwise, where signal(0) = noise(1) = 1 and signal(1) = noise(0) = 0."""
 
-    signal: Callable
-    noise: Callable
-    signal_rate: Callable
-    noise_rate: Callable
+    signal: Weight
+    noise: Weight
+    signal_rate: Weight
+    noise_rate: Weight
 
 
 _QUARTER = jnp.pi / 2
@@ -44,8 +51,6 @@ def get(name: str) -> Interpolant:
     """The interpolant of that name.
 
     Raises:
-      ValueError: if there is none.
+      ValueError: If there is none.
     """
-    if name not in INTERPOLANTS:
-        raise ValueError(f"interpolant: must be one of {', '.join(INTERPOLANTS)}, got {name!r}")
-    return INTERPOLANTS[name]
+    return _tables.choose(INTERPOLANTS, name, "interpolant")

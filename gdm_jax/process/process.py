@@ -6,7 +6,7 @@ With x_bar = U^T x, progress s = 1 - alpha and g(i) the group of element i,
     u*     = -d x_t / d s                                          target; x - z for the linear interpolant, Eqs. 8, 16
     A      = U diag(alpha_g) U^T                                   diagonal, Eq. 17
 
-x, z and x_t are pixels, `[batch, *shape]`; alpha is `[batch, k]` (or `[k]`, shared by the batch).
+x, z and x_t are pixels, `[batch, *shape]`. alpha is `[batch, k]`, or `[k]` for the whole batch.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Real
 
 from gdm_jax.process import interpolant as interpolants
+from gdm_jax.process.arrays import AnyArray
 from gdm_jax.process.basis import Basis
 from gdm_jax.process.groups import Groups
+
+__all__ = ["Process"]
 
 
 @jax.tree_util.register_dataclass
@@ -27,14 +31,14 @@ class Process:
     """How data become noise, group by group.
 
     Attributes:
-      groups: the partition, of pixels or of the basis's coefficients.
-      basis: the orthogonal basis in which the groups are defined.
-      interpolant: "linear" or "variance_preserving".
-      strict: hide from the network the elements of groups whose generation has not begun (Prop. 3.3). Exact in the
-        coefficients x_bar; in pixels it is as exact as U^T U is I in floating point.
+      groups: Partition of the pixels, or of the basis's coefficients.
+      basis: Orthogonal basis in which the groups are defined.
+      interpolant: "linear", "variance_preserving", or another name of `interpolant.INTERPOLANTS`.
+      strict: Whether the elements of groups whose generation has not begun are hidden from the network (Prop. 3.3).
+        That is exact in the coefficients x_bar. In pixels it is as exact as U^T U is I in floating point.
 
     Raises:
-      ValueError: for an unknown interpolant, or groups and basis of different sizes.
+      ValueError: For an unknown interpolant, or groups and basis of different sizes.
     """
 
     groups: Groups
@@ -42,7 +46,7 @@ class Process:
     interpolant: str = dataclasses.field(default="linear", metadata={"static": True})
     strict: bool = dataclasses.field(default=False, metadata={"static": True})
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         interpolants.get(self.interpolant)
         if not isinstance(self.groups, Groups) or not hasattr(self.groups.index, "shape"):
             return  # JAX rebuilds pytrees around placeholders
@@ -54,46 +58,61 @@ class Process:
     def k(self) -> int:
         return self.groups.k
 
-    def spread(self, weights, x) -> jax.Array:
-        """One weight per group -> one per element: `[..., k]` -> `[..., *groups.shape]`, broadcastable to x."""
+    def spread(self, weights: Real[AnyArray, "... k"] | Bool[AnyArray, "... k"], x: AnyArray) -> Array:
+        """One weight per group -> one per element, `[..., *groups.shape]`, which broadcasts against x."""
         weights = jnp.asarray(weights)
         if weights.shape[-1] != self.k:
             raise ValueError(f"process: expected one weight for each of {self.k} groups, [..., k], got {weights.shape}")
-        per_element = jnp.take(weights, self.groups.index, axis=-1)
-        channels = x.ndim - 1 - len(self.groups.shape)  # groups shared by the channels
-        return per_element.reshape(per_element.shape + (1,) * channels)
+        return jnp.take(weights, self.groups.align(self.groups.index, x.ndim - 1), axis=-1)
 
     @jax.jit
-    def diagonal(self, weights, x) -> jax.Array:
-        """U diag(w_g) U^T x: weights `[..., k]`, x `[batch, *shape]`."""
+    def diagonal(
+        self, weights: Real[AnyArray, "... k"], x: Float[AnyArray, "batch *shape"]
+    ) -> Float[Array, "batch *shape"]:
+        """U diag(w_g) U^T x, Eq. 17."""
         self.check(x)
         return self.basis.inverse(self.spread(weights, x) * self.basis.forward(x))
 
     @jax.jit
-    def perturb(self, x, z, alpha) -> jax.Array:
-        """x_t, Eqs. 6 and 11: alpha = 1 gives x, alpha = 0 gives z."""
+    def perturb(
+        self, x: Float[AnyArray, "batch *shape"], z: Float[AnyArray, "batch *shape"], alpha: Real[AnyArray, "... k"]
+    ) -> Float[Array, "batch *shape"]:
+        """x_t, Eqs. 6 and 11. alpha = 1 gives x, alpha = 0 gives z."""
         return self._mix(x, z, alpha, "signal", "noise")
 
     @jax.jit
-    def target(self, x, z, alpha) -> jax.Array:
+    def target(
+        self, x: Float[AnyArray, "batch *shape"], z: Float[AnyArray, "batch *shape"], alpha: Real[AnyArray, "... k"]
+    ) -> Float[Array, "batch *shape"]:
         """-d x_t / d s, what the network u(x_t, alpha) is trained to."""
         if self.interpolant == "linear":
             self._check_pair(x, z)
-            return x - z  # U cancels: Eqs. 8 and 16
+            return jnp.subtract(x, z)  # U cancels: Eqs. 8 and 16
         return -self._mix(x, z, alpha, "signal_rate", "noise_rate")
 
     @jax.jit
-    def hide(self, x_t, visible) -> jax.Array:
-        """What the network may see of x_t in strict mode, x_t itself otherwise.
+    def hide(
+        self, x_t: Float[AnyArray, "batch *shape"], visible: Real[AnyArray, "... k"] | Bool[AnyArray, "... k"]
+    ) -> Float[Array, "batch *shape"]:
+        """What the network may see of x_t in strict mode. Otherwise it is x_t itself.
 
         Args:
-          x_t: `[batch, *shape]`.
-          visible: `[..., k]`, 1 for a group whose generation has begun. At a time inside the intervals that is
-            alpha > 0; a solver, which also stands on their ends, passes the groups of its interval.
+          x_t: The process at some time.
+          visible: 1 or True for each group whose generation has begun, as `Schedule.visible` says. At a time inside the
+            intervals that is alpha > 0.
         """
-        return self.diagonal(jnp.asarray(visible, x_t.dtype), x_t) if self.strict else x_t
+        if not self.strict:
+            return jnp.asarray(x_t)
+        self.check(x_t)
+        return self.basis.inverse(self.hide_bar(self.basis.forward(x_t), visible))
 
-    def check(self, x) -> None:
+    def hide_bar(
+        self, x_bar: Float[AnyArray, "batch *shape"], visible: Real[AnyArray, "... k"] | Bool[AnyArray, "... k"]
+    ) -> Float[AnyArray, "batch *shape"]:
+        """`hide` for coefficients x_bar = U^T x_t."""
+        return x_bar * self.spread(jnp.asarray(visible, x_bar.dtype), x_bar) if self.strict else x_bar
+
+    def check(self, x: AnyArray) -> None:
         """Raises ValueError unless x is real numbers `[batch, *shape]` that fit the groups."""
         shape = self.groups.shape
         if not jnp.issubdtype(jnp.result_type(x), jnp.floating):
@@ -104,13 +123,13 @@ class Process:
             named = ", ".join(map(str, shape))
             raise ValueError(f"process: expected data of shape [batch, {named}, ...], got {x.shape}")
 
-    def _check_pair(self, x, z) -> None:
+    def _check_pair(self, x: AnyArray, z: AnyArray) -> None:
         self.check(x)
         self.check(z)
         if z.shape != x.shape:
             raise ValueError(f"process: x and z must be of one shape, got {x.shape} and {z.shape}")
 
-    def _mix(self, x, z, alpha, of_x: str, of_z: str) -> jax.Array:
+    def _mix(self, x: AnyArray, z: AnyArray, alpha: AnyArray, of_x: str, of_z: str) -> Array:
         self._check_pair(x, z)
         path = interpolants.get(self.interpolant)
         s = 1 - self.spread(alpha, x)
