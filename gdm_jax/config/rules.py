@@ -110,7 +110,9 @@ def check(config: Config) -> None:
     rule = f"of at most {MOST_PLACES:,} groups times orders times intervals"
     _rule("schedule.random_orders", f"{places:,}", places <= MOST_PLACES, rule)
     build.family(config, built.k)
-    ode.plan(build.schedule(config, built.k), forward=False, **build.solver_options(config.sampling))
+    options = build.solver_options(config.sampling)
+    path = ode.path.of(build.schedule(config, built.k), steps=options.pop("steps"))
+    ode.settings(path, forward=False, **options)
 
 
 def _size(model: Model, elements: int) -> tuple[int, int]:

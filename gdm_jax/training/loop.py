@@ -152,7 +152,7 @@ def _picture(config, net, process, ema):
     sampling = config.sampling
     schedule = build.schedule(config, process.k)
     count = SAMPLES if len(config.data.shape) == 3 else 4096
-    z = latent.latents(np.arange(count), config.data.shape)
+    z = latent.noise(np.arange(count), config.data.shape)
     u = functools.partial(net.apply, ema)
     x = ode.generate(u, process, schedule, z, **build.solver_options(sampling))
     return drawing.grid(np.asarray(x)) if len(config.data.shape) == 3 else drawing.cloud(np.asarray(x))
