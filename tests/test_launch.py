@@ -11,7 +11,7 @@ import sys
 import pytest
 import yaml
 
-from gdm_jax.cli.main import _parse
+from gdm_jax.cli.main import parse
 
 ROOT = pathlib.Path(__file__).parents[1]
 LAUNCH = ROOT / "launch"
@@ -35,8 +35,7 @@ def test_shell_is_sound(script):
 def accepted(words):
     """The arguments of a `gdm` command, parsed; its config must exist."""
     assert words[0] == "gdm"
-    _, arguments = _parse(words[1:])
-    assert all(word.startswith("--config.") for word in arguments.rest)
+    arguments = parse(words[1:])
     assert (ROOT / arguments.config.split(":")[0]).is_file()
     return arguments
 
@@ -69,7 +68,7 @@ def test_tpu_pod_only_prints_when_asked(tmp_path):
     (ran,) = (word for word in printed["run"][0] if word.startswith("--command="))
     arguments = accepted(shlex.split(re.search(r"'gdm' .* --coordinator auto", ran)[0]))
     assert arguments.coordinator == "auto" and arguments.workdir == "runs/my digits"
-    assert arguments.rest == command[-1:]
+    assert arguments.overrides == command[-1:]
     steps = [line[:5] for name in ("delete", "create", "install", "run") for line in printed[name] if line[0] != "git"]
     assert [line[:5] for line in printed["resume"] if line[0] != "git"] == steps
 
