@@ -60,10 +60,10 @@ def load(path, overrides: typing.Sequence[str] = ()) -> Config:
 
 def _run(path: pathlib.Path, variant: str) -> ml_collections.ConfigDict:
     if not path.is_file():
-        raise ValueError(f"--config: there is no file {str(path)!r}; see configs/ for examples")
+        raise ValueError(f"config: there is no file {str(path)!r}; see configs/ for examples")
     spec = importlib.util.spec_from_file_location(f"gdm_config_{path.stem}", path)
     if spec is None:
-        raise ValueError(f"--config: {str(path)!r} is not a Python file")
+        raise ValueError(f"config: {str(path)!r} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -71,9 +71,9 @@ def _run(path: pathlib.Path, variant: str) -> ml_collections.ConfigDict:
     except ValueError:
         raise
     except Exception as error:  # whatever a user's file may do wrong
-        raise ValueError(f"--config: {path}: {first_line(error)}") from error
+        raise ValueError(f"config: {path}: {first_line(error)}") from error
     if not isinstance(settings, ml_collections.ConfigDict):
-        raise ValueError(f"--config: {path}: get_config must return a ConfigDict, got {settings!r}")
+        raise ValueError(f"config: {path}: get_config must return a ConfigDict, got {settings!r}")
     return settings
 
 

@@ -185,7 +185,7 @@ def prepare(data, *, write: bool = True):
         _check_features(builder.data_path / "features.json")
     elif data.dir and not write:
         raise ValueError(
-            f"data.dir: {data.dir!r} holds no prepared {data.name!r}; gdm prepare --config FILE prepares it"
+            f"data.dir: {data.dir!r} holds no prepared {data.name!r}; 'gdm prepare' prepares it"
         )
     builder.download_and_prepare()
     return builder

@@ -84,7 +84,7 @@ def open_source(data, *, write: bool = True):
 def examples(source, numbers) -> tuple[np.ndarray, np.ndarray]:
     """Some examples of a source: x `[n, *shape]` in the model's range and labels `[n]`."""
     chosen = source[np.asarray(numbers)]
-    return np.asarray(to_model_range(chosen["x"])), chosen["label"]
+    return to_model_range(chosen["x"]), chosen["label"]
 
 
 def spread(count: int, total: int) -> np.ndarray:

@@ -54,7 +54,7 @@ def train(config: configs.Config, workdir, *, progress: bool = True) -> states.T
     _check_classes(config, source.classes)
     with contextlib.ExitStack() as held:
         if hosts.first():
-            files.claim(workdir, *WRITES, field="--workdir").mkdir(parents=True, exist_ok=True)
+            files.claim(workdir, *WRITES, field="workdir").mkdir(parents=True, exist_ok=True)
             held.enter_context(lock.owned(workdir))
             configs.check_unchanged(workdir, config)
             manifest.check_data(workdir, {"examples": len(source), "fingerprint": data.fingerprint(source)})
