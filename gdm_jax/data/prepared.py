@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 import pathlib
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -152,57 +153,73 @@ class ImageSource:
         return {"x": x, "label": labels}
 
 
-def prepare(data, *, write: bool = True):
-    """Write the data set as ArrayRecord under data.dir unless it is there; returns its TFDS builder.
+def digits(*, name: str, split: str, shape: tuple[int, ...], dir: str = "", write: bool = True) -> ImageSource:
+    """The bundled digits. Arguments are fields of `config.Data`, and `write` as in `open_source`; so below."""
+    return _opened(_written(ScikitDigits(**_options(dir)), name, dir, write), name, split, shape)
 
-    Arguments as `open_source`.
 
-    Raises:
-      ValueError: as `open_source`.
+def folder(
+    *,
+    name: str,
+    path: str,
+    split: str,
+    shape: tuple[int, ...],
+    dir: str = "",
+    skip_unreadable: bool = False,
+    write: bool = True,
+) -> ImageSource:
+    """A folder of images, brought to one shape."""
+    if len(shape) != 3:
+        raise ValueError(f"data.shape: images need (height, width, channel), got {tuple(shape)}")
+    builder = ImageFolder(path=path, shape=tuple(shape), skip_unreadable=skip_unreadable, **_options(dir))
+    return _opened(_written(builder, name, dir, write), name, split, shape)
+
+
+def by_name(*, name: str, split: str, shape: tuple[int, ...], dir: str = "", others: Iterable[str] = ()) -> ImageSource:
+    """A data set that TFDS has prepared: the newest version of `name` or `name/config`.
+
+    `others` are the names of data sets that need no TFDS, for the error where there is none of this name.
     """
-    import tensorflow_datasets as tfds
-
-    from gdm_jax.data import prepared
-
-    options = {"data_dir": str(pathlib.Path(data.dir).expanduser())} if data.dir else {}
-    if data.name == "digits":
-        builder = prepared.ScikitDigits(file_format="array_record", **options)
-    elif data.name == "folder":
-        if len(data.shape) != 3:
-            raise ValueError(f"data.shape: images need (height, width, channel), got {tuple(data.shape)}")
-        builder = prepared.ImageFolder(
-            path=data.path,
-            shape=tuple(data.shape),
-            skip_unreadable=data.skip_unreadable,
-            file_format="array_record",
-            **options,
+    if pathlib.PurePath(name).is_absolute() or not set(name.split("/")).isdisjoint({"", ".", ".."}):
+        raise ValueError(f"data.name: must be the name of a data set or NAME/CONFIG, got {name!r}")
+    root = pathlib.Path(dir or tfds.core.constants.DATA_DIR).expanduser() / name
+    versions = [file.parent for file in root.glob("*/dataset_info.json")]
+    if not versions:
+        raise ValueError(
+            f"data.name: must be {', '.join(others)}, or a data set prepared by TFDS as array_record; none at {root}"
+            f"{_tables.suggest(name, others)}. For one of your own, set gdm_jax.data.SOURCES[{name!r}] first"
         )
-    else:
-        folder = _prepared(data.name, options.get("data_dir", tfds.core.constants.DATA_DIR))
-        _check_features(folder / "features.json")
-        return tfds.builder_from_directory(folder)
+    newest = max(versions, key=lambda place: [int(n) for n in place.name.split(".") if n.isdigit()])
+    _check_features(newest / "features.json")
+    return _opened(tfds.builder_from_directory(newest), name, split, shape)
+
+
+def _options(dir: str) -> dict:
+    where = {"data_dir": str(pathlib.Path(dir).expanduser())} if dir else {}
+    return {"file_format": "array_record", **where}
+
+
+def _written(builder: tfds.core.DatasetBuilder, name: str, dir: str, write: bool) -> tfds.core.DatasetBuilder:
+    """The builder, whose data set is written as ArrayRecord unless it is there."""
     if (builder.data_path / "features.json").exists():
         _check_features(builder.data_path / "features.json")
-    elif data.dir and not write:
-        raise ValueError(
-            f"data.dir: {data.dir!r} holds no prepared {data.name!r}; gdm prepare --config FILE prepares it"
-        )
+    elif dir and not write:
+        raise ValueError(f"data.dir: {dir!r} holds no prepared {name!r}; prepare it first, with gdm prepare")
     builder.download_and_prepare()
     return builder
 
 
-def _prepared(name: str, data_dir) -> pathlib.Path:
-    """The newest prepared version of a data set, `name` or `name/config`."""
-    if pathlib.PurePath(name).is_absolute() or not set(name.split("/")).isdisjoint({"", ".", ".."}):
-        raise ValueError(f"data.name: must be the name of a data set or NAME/CONFIG, got {name!r}")
-    root = pathlib.Path(data_dir).expanduser() / name
-    versions = [path.parent for path in root.glob("*/dataset_info.json")]
-    if not versions:
+def _opened(builder: tfds.core.DatasetBuilder, name: str, split: str, shape: tuple[int, ...]) -> ImageSource:
+    try:
+        records = builder.as_data_source(split=split)
+    except (ValueError, KeyError, AssertionError):
+        known = ", ".join(builder.info.splits)
         raise ValueError(
-            "data.name: must be digits, mixture2d, folder, or a data set prepared by TFDS as array_record; none at "
-            f"{root}"
-        )
-    return max(versions, key=lambda path: [int(n) for n in path.name.split(".") if n.isdigit()])
+            f"data.split: {name} has {known}, or a part such as {known.split(',')[0]}[:80%], got {split!r}"
+        ) from None
+    features = builder.info.features
+    classes = getattr(features["label"], "num_classes", None) if "label" in features else 1
+    return ImageSource(records, shape, classes)
 
 
 def _check_features(path: pathlib.Path) -> None:

@@ -5,18 +5,50 @@ mixture2d    the plane's mixture of Gaussians
 folder       a folder of images, prepared once at data.shape
              (several of them, with weights, by data.mixture)
 any other    a TFDS data set already prepared in data.dir as ArrayRecord, with an "image" feature
+
+A data set of your own is an entry of SOURCES. It is called with those fields of `config.Data` that it has parameters
+for, and returns a `Source`:
+
+    SOURCES["mine"] = lambda path, split: Mine(path, split)
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
+from gdm_jax._tables import call
+from gdm_jax.data import prepared
 from gdm_jax.data.plane import Mixture
-from gdm_jax.data.prepared import ImageSource, prepare
 from gdm_jax.pixels import to_model_range
+
+__all__ = ["SOURCES", "Several", "Source", "examples", "fingerprint", "open_source", "spread"]
+
+
+class Source(Protocol):
+    """A data set of random access.
+
+    `source[numbers]`, of an int or an array of them, is {"x": `[..., *shape]`, "label": int32 `[...]`}; x is uint8,
+    uint16, or floats that the model sees as they are, in [-1, 1] where they are images.
+
+    Attributes:
+      shape: Shape of an example.
+      classes: Number of classes that the labels name, or None where that is not known.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def classes(self) -> int | None: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, numbers) -> dict: ...
 
 
 class Several:
@@ -49,12 +81,12 @@ class Several:
         return {"x": x, "label": label}
 
 
-def open_source(data, *, write: bool = True):
+def open_source(data, *, write: bool = True) -> Source:
     """The source that a `config.Data` names, prepared first where that is ours to do.
 
     Args:
-      data: a `config.Data`.
-      write: whether a data set that is not prepared may be written to data.dir. A config that came with a model does
+      data: A `config.Data`. The entry of SOURCES by its name is called with those of its fields that it takes.
+      write: Whether a data set that is not prepared may be written to data.dir. A config that came with a model does
         not choose where we write: for it, only TFDS's own folder is written to.
 
     Raises:
@@ -64,21 +96,10 @@ def open_source(data, *, write: bool = True):
     if data.mixture:
         alone = [dataclasses.replace(data, name=name, path=path, mixture=()) for name, path, _ in data.mixture]
         return Several([open_source(one, write=write) for one in alone], [weight for *_, weight in data.mixture])
-    if data.name == "mixture2d":
-        if tuple(data.shape) != Mixture.shape:
-            raise ValueError(f"data.shape: mixture2d has shape {Mixture.shape}, got {tuple(data.shape)}")
-        return Mixture.default()
-    builder = prepare(data, write=write)
-    try:
-        records = builder.as_data_source(split=data.split)
-    except (ValueError, KeyError, AssertionError):
-        known = ", ".join(builder.info.splits)
-        raise ValueError(
-            f"data.split: {data.name} has {known}, or a part such as {known.split(',')[0]}[:80%], got {data.split!r}"
-        ) from None
-    features = builder.info.features
-    classes = getattr(features["label"], "num_classes", None) if "label" in features else 1
-    return ImageSource(records, data.shape, classes)
+    source = call(SOURCES.get(data.name, prepared.by_name), {**vars(data), "write": write, "others": SOURCES})
+    if tuple(source.shape) != tuple(data.shape):
+        raise ValueError(f"data.shape: {data.name} has shape {tuple(source.shape)}, got {tuple(data.shape)}")
+    return source
 
 
 def examples(source, numbers) -> tuple[np.ndarray, np.ndarray]:
@@ -105,3 +126,10 @@ def fingerprint(source) -> str:
         for name in ("x", "label"):
             seen.update(np.ascontiguousarray(some[name]).tobytes())
     return seen.hexdigest()[:12]
+
+
+SOURCES: dict[str, Callable[..., Source]] = {
+    "digits": prepared.digits,
+    "mixture2d": Mixture.default,
+    "folder": prepared.folder,
+}

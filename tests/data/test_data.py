@@ -13,7 +13,7 @@ from PIL import Image
 
 from gdm_jax import data, pixels
 from gdm_jax.config.schema import Data
-from gdm_jax.data import prepared, sources
+from gdm_jax.data import prepared
 
 # Sources
 
@@ -361,7 +361,7 @@ class Records(list):
 
 
 def source_of(images):
-    return sources.ImageSource(Records({"image": image} for image in images), images[0].shape)
+    return prepared.ImageSource(Records({"image": image} for image in images), images[0].shape)
 
 
 def test_pixels_of_sixteen_bits_are_scaled_by_their_type():
@@ -380,7 +380,7 @@ def test_pixels_of_sixteen_bits_are_scaled_by_their_type():
 )
 @pytest.mark.parametrize("in_memory", [2**28, 0])
 def test_images_of_other_types_and_ranges_are_refused(images, message, in_memory, monkeypatch):
-    monkeypatch.setattr(sources.ImageSource, "IN_MEMORY", in_memory)
+    monkeypatch.setattr(prepared.ImageSource, "IN_MEMORY", in_memory)
     with pytest.raises(ValueError, match=f"data.name: its images {message}"):
         source_of(images)
 
