@@ -167,15 +167,14 @@ def analyse(arguments) -> None:
     x, label = inputs.examples(arguments, model)
     if x.ndim != 4:
         raise ValueError("analyse: looks at models of images")
-    if arguments.features == "classifier" and (label is None or len(np.unique(label)) < 2):
-        raise ValueError("--features classifier: needs --data of at least two classes; or pass --features pixels")
-    if arguments.features == "classifier":
-        train, names = inputs.images(None, 10**9, "", model)
-        features = metrics.fit_classifier(train, names).features
-    elif arguments.features == "pixels":
-        features = metrics.pixels
-    else:
-        features = metrics.vgg19(arguments.weights or "imagenet")
+
+    def to_fit():
+        if label is None or len(np.unique(label)) < 2:
+            field = f"--features {arguments.features}"
+            raise ValueError(f"{field}: needs --data of at least two classes; or pass --features pixels")
+        return dict(zip(("images", "labels"), inputs.images(None, 10**9, "", model)))
+
+    features = metrics.make_features(arguments.features, "perception", to_fit, weights=arguments.weights)
     if "solver" not in options and "steps" not in options:
         options |= {"solver": "heun", "steps": max(64, model.pieces)}  # Euler's steps encode too narrow a latent
     report = bands.bands(model, x, label, features, sets=arguments.sets, members=arguments.members, **options)
@@ -211,22 +210,21 @@ def evaluate(arguments) -> None:
             progress=hosts.first(),
         )
     if arguments.images:
-        found = {"images": str(arguments.images), **evaluation.compare_images(images, judge)}
+        found = evaluation.compare_images(images, judge)
     else:
         found = evaluation.evaluate(model, judge, folder, **of_samples, **options)
     if not hosts.first():
         return
     real = "statistics" if judge.real.count is None else f"{judge.real.count:,}"
-    print(f"{found['count']:,} images against {real} by {judge.name}")
-    for name in ("frechet", "precision", "recall", "confident", "as_told"):
-        if name in found:
-            spread = "" if found[name]["std"] is None else f" ± {found[name]['std']:.2g}"
-            print(f"{name:<10} {found[name]['mean']:.4g}{spread}")
-    if "floor" in found:
-        print(f"floor      {found['floor']:.4g}  (what new draws of the data's own law would score)")
+    print(f"{found.count:,} images against {real} by {judge.name}")
+    for name, measured in found.measures.items():
+        spread = "" if measured.std is None else f" ± {measured.std:.2g}"
+        print(f"{name:<10} {measured.mean:.4g}{spread}")
+    if found.floor is not None:
+        print(f"floor      {found.floor:.4g}  (what new draws of the data's own law would score)")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / ("images.json" if arguments.images else "evaluation.json")
-    files.write(path, found)
+    files.write(path, ({"images": str(arguments.images)} if arguments.images else {}) | found.as_dict())
     print(path)
 
 

@@ -11,12 +11,12 @@ from collections.abc import Callable
 import numpy as np
 
 from gdm_jax import data, metrics
+from gdm_jax._tables import choose, takes
 from gdm_jax.evaluation import kept, record
 from gdm_jax.evaluation.kept import in_chunks, save
 from gdm_jax.metrics import Statistics
 
-FEATURES = ("inception", "classifier", "pixels")
-MOST_PIXELS = 4096  # a covariance of 128 MiB
+MOST_FEATURES = 4096  # a covariance of 128 MiB
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ def judge(
 
     Args:
       settings: a `config.Data` of images.
-      features: one of FEATURES. "classifier" is fitted to the data and their labels.
+      features: A name of `metrics.features_for("samples")`. "classifier" is fitted to the data and their labels.
       folder: for the classifier, and for the statistics as an `.npz` with `mu` and `sigma`.
       split: of the data to hold samples against; the one trained on by default, to which a classifier is fitted.
       weights: of Inception, a path.
@@ -66,16 +66,13 @@ def judge(
       progress: show a bar.
 
     Raises:
-      ValueError: unknown features, data without labels for "classifier", vectors or images too large for "pixels", or
+      ValueError: unknown features, data without labels for "classifier", vectors, too many features of an image, or
         a mixture of data sets without a reference.
       ImportError, ConnectionError: see `metrics.inception`.
     """
-    if features not in FEATURES:
-        raise ValueError(f"features: must be one of {', '.join(FEATURES)}, got {features!r}")
+    choose(metrics.features_for("samples"), features, "features")
     if len(settings.shape) != 3:
         raise ValueError("evaluate: looks at models of images")
-    if features == "pixels" and np.prod(settings.shape) > MOST_PIXELS:
-        raise ValueError(f"features: pixels are for images of at most {MOST_PIXELS:,} values; pass inception")
     if settings.mixture and not reference:
         raise ValueError("reference: a mixture of data sets is no one set to be held against; pass statistics")
     known = kept.load_statistics(reference) if reference else None
@@ -87,15 +84,22 @@ def judge(
         source = data.open_source(settings, write=write)
         return source, data.fingerprint(source)
 
-    classifier = None
-    if features == "classifier":
-        source, mark = opened(settings)
-        classifier = _classifier(source, folder / f"classifier-{mark}.npz", progress)
-        function, name = classifier.features, f"classifier {record.fingerprint(classifier.params)}"
-    elif features == "pixels":
-        function, name = metrics.pixels, "pixels"
+    def made():
+        return metrics.make_features(
+            features, "samples", lambda: _to_fit(features, opened(settings)[0]), weights=weights, progress=progress
+        )
+
+    if metrics.FEATURES[features] is metrics.fit_classifier:
+        function = _classifier(made, folder / f"classifier-{opened(settings)[1]}.npz")
     else:
-        function, name = metrics.inception(weights), f"inception {_weights(weights)}"
+        function = made()
+    width = function(np.zeros((1, *settings.shape), np.float32)).shape[-1]
+    if width > MOST_FEATURES:
+        rule = f"a covariance takes at most {MOST_FEATURES:,}; pass inception"
+        raise ValueError(f"features: {features} are {width:,} values of an image, and {rule}")
+    mark = _MARKS.get(features, lambda function, weights: record.fingerprint(function))(function, weights)
+    name = f"{features} {mark}".rstrip()
+    classifier = function if hasattr(function, "head") else None
     if reference:
         return Judge(name, function, known, {"file": str(reference)}, None, classifier)
     held = dataclasses.replace(settings, split=split or settings.split)
@@ -125,14 +129,17 @@ def floor(judge: Judge, count: int) -> float:
     return apart * (1 / count + 1 / real) / (1 / cut + 1 / (len(order) - cut))
 
 
-def _classifier(source, file: pathlib.Path, progress: bool) -> metrics.Classifier:
+def _to_fit(features: str, source: data.Source) -> dict:
+    """What features are fitted to: all examples of a data set, and steps that suit their number."""
+    x, label = data.examples(source, range(len(source)))
+    if "labels" in takes(metrics.FEATURES[features]) and label.max() < 1:
+        raise ValueError(f"features: {features} needs labelled data (a folder a class); pass pixels or inception")
+    return {"images": x, "labels": label, "steps": int(np.clip(10 * len(x) / 64, 600, 6_000))}
+
+
+def _classifier(made: Callable, file: pathlib.Path) -> metrics.Classifier:
     if not file.is_file():
-        x, label = data.examples(source, range(len(source)))
-        if label.max() < 1:
-            raise ValueError("features: a classifier needs labelled data (a folder a class); pass pixels or inception")
-        steps = int(np.clip(10 * len(x) / 64, 600, 6_000))
-        fitted = metrics.fit_classifier(x, label, steps=steps, progress=progress)
-        kept.save_classifier(file, fitted)
+        kept.save_classifier(file, made())
     return kept.load_classifier(file)  # as read, so that the first use and the next are the same
 
 
@@ -142,3 +149,10 @@ def _weights(weights) -> str:
         return weights or "6726825d"
     with open(weights, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:8]
+
+
+_MARKS = {  # what tells features from others of their name; those of your own are known by their code and arrays
+    "inception": lambda function, weights: _weights(weights),
+    "classifier": lambda function, weights: record.fingerprint(function.params),
+    "pixels": lambda function, weights: "",
+}

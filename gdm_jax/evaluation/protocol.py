@@ -13,23 +13,64 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from tqdm import tqdm
 
-from gdm_jax import data, drawing, metrics, ode, pixels
+from gdm_jax import _tables, data, drawing, metrics, ode, pixels
 from gdm_jax.config import build
 from gdm_jax.devices import hosts
 from gdm_jax.evaluation import record
 from gdm_jax.evaluation.judges import Judge, floor
 from gdm_jax.evaluation.kept import CHUNK, as_bytes, in_chunks, save
-from gdm_jax.evaluation.sets import summary
+from gdm_jax.evaluation.sets import Summary, summary
 from gdm_jax.model import Model
 from gdm_jax.workdir import files
 
 PICTURED = 64
-CONFIDENT = 0.9
+KNOWN = ("made", "reference", "real", "neighbours", "probabilities", "told")  # what a measure may take
+
+
+class Evaluation(NamedTuple):
+    """How far samples are from data.
+
+    Attributes:
+      measures: Numbers by name, each over sets of seeds: "frechet", and as far as the judge knows what they take,
+        "precision", "recall", "confident", "as_told" and those of your own.
+      count: Number of images a set.
+      neighbours: Neighbours of precision and recall, 0 where these are left out.
+      reference: Where the real side is from, and the number n of its examples.
+      calls: Network calls an image, or None where the steps adapt or the images were made elsewhere.
+      first_seed: The first seed; None, like the next, for images that were made elsewhere.
+      depends_on: All that the samples' features depend on.
+      floor: The score of fresh samples from the data distribution; None where only statistics of it are known.
+      features: Name of the judging features, where `depends_on` does not say it. So are the versions.
+      versions: Versions of the libraries that computed the numbers.
+    """
+
+    measures: dict[str, Summary]
+    count: int
+    neighbours: int
+    reference: dict
+    calls: int | None = None
+    first_seed: int | None = None
+    depends_on: dict | None = None
+    floor: float | None = None
+    features: str | None = None
+    versions: dict | None = None
+
+    @property
+    def frechet(self) -> Summary:
+        """The Frechet distance, which every evaluation has."""
+        return self.measures["frechet"]
+
+    def as_dict(self) -> dict:
+        """Plain values for JSON, the measures beside the rest."""
+        found = {name: value for name, value in self._asdict().items() if value is not None}
+        found |= {"calls": self.calls} if self.depends_on else {}
+        return {name: one._asdict() for name, one in found.pop("measures").items()} | found
 
 
 def evaluate(
@@ -43,7 +84,7 @@ def evaluate(
     neighbours: int = 3,
     progress: bool = False,
     **options,
-) -> dict:
+) -> Evaluation:
     """Samples of a model against real data.
 
     Args:
@@ -89,16 +130,21 @@ def evaluate(
     values: dict[str, list] = {}
     for of_set in seeds:
         seen = np.concatenate([np.load(_file(part, chunk), allow_pickle=False) for chunk in _chunks(of_set)])
-        for name, value in _compare(seen, judge, neighbours, _told(options.get("label"), of_set)).items():
+        for name, value in _measured(seen, judge, neighbours, _told(options.get("label"), of_set)).items():
             values.setdefault(name, []).append(value)
-    found = {name: summary(of_sets) for name, of_sets in values.items()}
-    found |= {"calls": calls(model, **_of_solver(options)), "neighbours": neighbours}
-    found |= {"count": count, "first_seed": first_set * count}
-    if judge.members is not None:
-        found["floor"] = floor(judge, count)
-    found |= {"depends_on": depends, "reference": {**judge.about, "n": judge.real.count}}
+    found = Evaluation(
+        measures={name: summary(of_sets) for name, of_sets in values.items()},
+        count=count,
+        neighbours=neighbours,
+        reference={**judge.about, "n": judge.real.count},
+        calls=calls(model, **_of_solver(options)),
+        first_seed=first_set * count,
+        depends_on=depends,
+        floor=None if judge.members is None else floor(judge, count),
+    )
     if hosts.first():
-        files.write(part / f"{count}x{sets}from{first_set}-{record.digest([neighbours, judge.about])}.json", found)
+        name = f"{count}x{sets}from{first_set}-{record.digest([neighbours, judge.about])}.json"
+        files.write(part / name, found.as_dict())
     return found
 
 
@@ -108,16 +154,24 @@ def check(model: Model, count: int, sets: int, neighbours: int = 3, **options) -
         raise ValueError(f"count: at least 2 images and 1 set are needed, got {count} and {sets}")
     if count <= neighbours:
         raise ValueError(f"count: precision by {neighbours} neighbours needs more images than those, got {count}")
+    for name, measure in metrics.MEASURES.items():
+        if lacking := _tables.lacks(measure, KNOWN):
+            raise ValueError(f"measures: {name!r} takes {', '.join(lacking)}; an evaluation knows {', '.join(KNOWN)}")
     calls(model, **_of_solver(options))
     model.check_label(options.get("label"), options.get("guidance"))
 
 
-def compare_images(images, judge: Judge, *, neighbours: int = 3) -> dict:
+def compare_images(images, judge: Judge, *, neighbours: int = 3) -> Evaluation:
     """The same numbers of images `[n, h, w, c]`, uint8 or in [-1, 1], however they were made."""
     seen = in_chunks(judge.features, lambda some: as_bytes(images[some]), len(images), "features", False)
-    found = {name: summary([value]) for name, value in _compare(seen, judge, neighbours).items()}
-    found |= {"count": len(images), "neighbours": neighbours, "features": judge.name}
-    return found | {"reference": {**judge.about, "n": judge.real.count}, "versions": record.versions()}
+    return Evaluation(
+        measures={name: summary([value]) for name, value in _measured(seen, judge, neighbours).items()},
+        count=len(images),
+        neighbours=neighbours,
+        reference={**judge.about, "n": judge.real.count},
+        features=judge.name,
+        versions=record.versions(),
+    )
 
 
 def calls(model: Model, **options) -> int | None:
@@ -181,14 +235,13 @@ def _see(model, judge, part, chunk, *, batch, label=None, **options) -> None:
     save(file, judge.features(x))
 
 
-def _compare(seen: np.ndarray, judge: Judge, neighbours: int, told=None) -> dict[str, float]:
-    found = {"frechet": metrics.frechet_distance(metrics.statistics(seen), judge.real)}
-    if neighbours and judge.members is not None:
-        real = judge.members[data.spread(len(seen), len(judge.members))]
-        found |= metrics.precision_recall(real, seen, neighbours=neighbours)._asdict()
-    if judge.classifier is not None:
-        probabilities = judge.classifier.head(seen)
-        found["confident"] = float((probabilities.max(-1) > CONFIDENT).mean())
-        if told is not None:
-            found["as_told"] = float((probabilities.argmax(-1) == told).mean())
+def _measured(seen: np.ndarray, judge: Judge, neighbours: int, told: np.ndarray | None = None) -> dict[str, float]:
+    real = None if judge.members is None else judge.members[data.spread(len(seen), len(judge.members))]
+    probabilities = None if judge.classifier is None else judge.classifier.head(seen)
+    known = dict(zip(KNOWN, (seen, judge.real, real, neighbours or None, probabilities, told)))
+    found = {}
+    for name, measure in metrics.MEASURES.items():
+        if all(known.get(part, part) is not None for part in _tables.takes(measure)):
+            value = _tables.call(measure, known)
+            found |= value._asdict() if hasattr(value, "_asdict") else {name: value}
     return found

@@ -64,7 +64,7 @@ def _inner(value) -> list:
         return [value.func, value.args, value.keywords]
     if isinstance(value, types.MethodType):
         return [value.__func__, value.__self__]
-    if program.of_library(value) or isinstance(value, types.BuiltinFunctionType):
+    if program.of_library(value) or isinstance(value, (types.BuiltinFunctionType, types.ModuleType)):
         return [value.__name__]
     if isinstance(value, types.FunctionType):
         closure = [cell.cell_contents for cell in value.__closure__ or ()]

@@ -93,7 +93,7 @@ class Lab:
         """Of the model's data, by the scale's features."""
         return _judge(self, model.config.data)
 
-    def evaluate(self, model: Model, *, count=None, sets=None, **options) -> dict:
+    def evaluate(self, model: Model, *, count=None, sets=None, **options) -> evaluation.Evaluation:
         """`evaluation.evaluate` with the scale's features and counts."""
         settings = self.settings
         return evaluation.evaluate(

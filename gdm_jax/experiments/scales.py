@@ -11,7 +11,7 @@ class Scale(NamedTuple):
     Attributes:
       pixels, bands: config files of models of pixel groups, and of frequency bands; the variant follows a colon.
       changes: overrides of their fields.
-      features: of `gdm_jax.evaluation.FEATURES`.
+      features: of `gdm_jax.metrics.FEATURES`.
       count, sets: images a set of seeds, and sets.
     """
 

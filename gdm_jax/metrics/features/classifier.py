@@ -34,6 +34,10 @@ class Classifier:
     shape: tuple[int, int, int]
     classes: int
 
+    def __call__(self, images) -> np.ndarray:
+        """As `features`, so that a classifier is a feature function."""
+        return self.features(images)
+
     def features(self, images) -> np.ndarray:
         """The hidden layer's activations, float32 `[n, 128]`."""
         return self._apply(_hidden, images)
