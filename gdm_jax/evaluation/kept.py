@@ -10,8 +10,9 @@ import numpy as np
 from tqdm import tqdm
 
 from gdm_jax import pixels
+from gdm_jax._tables import first_line
 from gdm_jax.metrics.features.classifier import Classifier
-from gdm_jax.metrics.frechet import Statistics, _checked
+from gdm_jax.metrics.frechet import Statistics, check_statistics
 from gdm_jax.workdir import files
 
 CHUNK = 500  # images a file of features
@@ -24,11 +25,6 @@ def in_chunks(function, images, count: int, what: str, progress: bool) -> np.nda
             found.append(np.asarray(function(np.asarray(pixels.to_model_range(images(some))))))
             bar.update(len(some))
     return np.concatenate(found)
-
-
-def as_bytes(x) -> np.ndarray:
-    x = np.asarray(x)
-    return x if x.dtype == np.uint8 else pixels.to_uint8(x)
 
 
 def save(file: pathlib.Path, array: np.ndarray) -> None:
@@ -66,7 +62,8 @@ def save_statistics(path: str | os.PathLike, stats: Statistics) -> None:
     if not isinstance(stats, Statistics):
         got = type(stats).__name__
         raise ValueError(f"save_statistics: needs Statistics, got {got}; statistics(features) makes them")
-    known = {name: value for name, value in _checked("save_statistics", stats)._asdict().items() if value is not None}
+    checked = check_statistics("save_statistics", stats)._asdict()
+    known = {name: value for name, value in checked.items() if value is not None}
     with files.whole(path) as out:  # a name would be given the suffix .npz
         np.savez(out, **known)
 
@@ -89,8 +86,7 @@ def load_statistics(path: str | os.PathLike) -> Statistics:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in Statistics._fields if key in file}
     except Exception as error:  # whatever a damaged archive raises
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ValueError(f"{name} can not be read ({reason})") from error
+        raise ValueError(f"{name} can not be read ({first_line(error)})") from error
     if not {"mu", "sigma"} <= set(arrays):
         raise ValueError(f"{name} has no arrays mu and sigma; pass the .npz of an FID's statistics")
     count = arrays.pop("count", None)
@@ -98,4 +94,4 @@ def load_statistics(path: str | os.PathLike) -> Statistics:
         if np.shape(count) != () or count.dtype.kind not in "iu":
             raise ValueError(f"{name}: count must be one integer, got {count.dtype} of shape {count.shape}")
         count = int(count)
-    return _checked(name, Statistics(**arrays, count=count))
+    return check_statistics(name, Statistics(**arrays, count=count))

@@ -24,7 +24,7 @@ from gdm_jax.config import build
 from gdm_jax.devices import hosts
 from gdm_jax.evaluation import record
 from gdm_jax.evaluation.judges import Judge, floor
-from gdm_jax.evaluation.kept import CHUNK, as_bytes, in_chunks, save
+from gdm_jax.evaluation.kept import CHUNK, in_chunks, save
 from gdm_jax.evaluation.sets import Summary, summary
 from gdm_jax.model import Model
 from gdm_jax.workdir import files
@@ -163,7 +163,7 @@ def check(model: Model, count: int, sets: int, neighbours: int = 3, **options) -
 
 def compare_images(images, judge: Judge, *, neighbours: int = 3) -> Evaluation:
     """The same numbers of images `[n, h, w, c]`, uint8 or in [-1, 1], however they were made."""
-    seen = in_chunks(judge.features, lambda some: as_bytes(images[some]), len(images), "features", False)
+    seen = in_chunks(judge.features, lambda some: pixels.to_uint8(images[some]), len(images), "features", False)
     return Evaluation(
         measures={name: summary([value]) for name, value in _measured(seen, judge, neighbours).items()},
         count=len(images),
@@ -229,7 +229,7 @@ def _see(model, judge, part, chunk, *, batch, label=None, **options) -> None:
     x = model.sample(seeds=chunk, batch=batch, label=_told(label, chunk), **options)
     if not np.isfinite(x).all():
         raise ValueError(f"evaluate: samples of seeds {chunk[0]} to {chunk[-1]} are not finite; more steps?")
-    x = np.asarray(pixels.to_model_range(as_bytes(x)))
+    x = np.asarray(pixels.to_model_range(pixels.to_uint8(x)))
     if chunk[0] == 0:
         drawing.save(drawing.grid(x[:PICTURED]), part / "samples.png")
     save(file, judge.features(x))

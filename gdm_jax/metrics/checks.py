@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from gdm_jax.process.groups import of_elements
+
 
 def check_images(name: str, images) -> np.ndarray:
     """Images `[n, h, w, c]` as a float32 array, once they are known to be such.
@@ -72,8 +74,7 @@ def flatten(name: str, z, index=None) -> tuple[np.ndarray, np.ndarray]:
     if not np.issubdtype(index.dtype, np.integer):
         raise ValueError(f"{name}: index must hold the integer group of each element, got {index.dtype}")
     try:
-        padded = index.reshape(index.shape + (1,) * (len(shape) - index.ndim))
-        groups = np.broadcast_to(padded, shape).ravel()
+        groups = np.asarray(of_elements(index, shape)).ravel()
     except ValueError:
         raise ValueError(f"{name}: index of shape {index.shape} does not fit latents [n, *{shape}]") from None
     if groups.min() < 0 or len(np.unique(groups)) != groups.max() + 1:

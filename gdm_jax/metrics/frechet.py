@@ -92,7 +92,7 @@ def _members(name, features):
     return x.reshape(len(x), -1)
 
 
-def _checked(name, stats):
+def check_statistics(name: str, stats: Statistics) -> Statistics:
     """Statistics in float64, the covariance made symmetric to the last bit, once they are known to be such."""
     mu, sigma = np.asarray(stats.mu), np.asarray(stats.sigma)
     if mu.dtype.kind not in "fiu" or sigma.dtype.kind not in "fiu":
@@ -117,7 +117,7 @@ def _mean_and_root(x):
         mu = x.mean(axis=0)
         x = (x - mu) / np.sqrt(len(x) - 1)
         return mu, np.linalg.qr(x, mode="r") if len(x) > len(mu) else x
-    mu, sigma, _ = _checked("frechet", x)
+    mu, sigma, _ = check_statistics("frechet", x)
     values, vectors = np.linalg.eigh(sigma)
     least, most = values[0], np.abs(values).max()
     if least < -NOISE * most:

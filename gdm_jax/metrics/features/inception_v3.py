@@ -13,8 +13,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from gdm_jax._tables import first_line
 from gdm_jax.metrics.checks import check_images
 from gdm_jax.metrics.features.batches import in_batches
+from gdm_jax.pixels import to_uint8
 
 INCEPTION_URL = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
@@ -49,9 +51,8 @@ def inception(weights: str | os.PathLike | None = None, *, batch: int = 64) -> C
         import torch
         import torch_fidelity
     except (ImportError, OSError, RuntimeError) as error:  # the last two where libraries below PyTorch do not fit
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
         how = 'pip install "gdm-jax[fid]"'
-        raise ImportError(f"inception: torch-fidelity can not be imported ({reason}); {how}") from error
+        raise ImportError(f"inception: torch-fidelity can not be imported ({first_line(error)}); {how}") from error
     net = _untrained(torch, torch_fidelity)
     if weights != "random":
         _load(torch, torch_fidelity, net, weights)
@@ -59,8 +60,7 @@ def inception(weights: str | os.PathLike | None = None, *, batch: int = 64) -> C
     net = net.to(device)
 
     def apply(images):
-        pixels = np.rint(127.5 * (np.clip(images, -1, 1) + 1)).astype(np.uint8)
-        colour = np.broadcast_to(pixels, (*pixels.shape[:3], 3)).transpose(0, 3, 1, 2)
+        colour = np.broadcast_to(to_uint8(images), (*images.shape[:3], 3)).transpose(0, 3, 1, 2)
         with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             return net(torch.from_numpy(np.ascontiguousarray(colour)).to(device))[0].cpu().numpy()
 
@@ -110,6 +110,5 @@ def _load(torch, torch_fidelity, net, weights):
             state = torch.load(weights, map_location="cpu", weights_only=True)
         torch_fidelity.FeatureExtractorInceptionV3.load_state_dict(net, state)
     except Exception as error:  # whatever the reader of the file's format raises
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        how = f"pass the path of a copy of {INCEPTION_URL}"
+        reason, how = first_line(error), f"pass the path of a copy of {INCEPTION_URL}"
         raise ValueError(f"inception: {weights or 'the download'} does not fit ({reason}); {how}") from error

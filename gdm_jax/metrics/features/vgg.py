@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gdm_jax._tables import first_line
 from gdm_jax.metrics.checks import check_images
 from gdm_jax.metrics.features.batches import in_batches
 
@@ -122,7 +123,7 @@ def _vgg19(keras, weights):
         reason = "some layers are missing"  # over which Keras passes with a warning
         fits = not any((old == np.asarray(kernel.value)).all() for old, kernel in zip(before, kernels))
     except Exception as error:  # whatever the reader of the file's format raises
-        fits, reason = False, next(iter(str(error).splitlines()), type(error).__name__)
+        fits, reason = False, first_line(error)
     if not fits:
         raise ValueError(f"vgg19: {weights} does not fit ({reason}); pass the path of a copy of {VGG_URL}")
     return net
