@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
+from jaxtyping import Float, Int, Shaped
 
 from gdm_jax._tables import call
 from gdm_jax.data import prepared
@@ -48,19 +49,27 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, numbers) -> dict: ...
+    def __getitem__(self, numbers: Any) -> dict[str, np.ndarray]: ...
 
 
 class Several:
-    """Some sources one after another; an example's label is the number of its source.
+    """Some sources one after another. An example's label is the number of its source.
 
     Attributes:
-      parts: the sources.
-      weights: `[sources]`, shares of a training batch that they take, by `stream`.
-      ends: `[sources]`, the numbers after the last of each source.
+      parts: Sources.
+      weights: Share of a training batch that `stream` gives to each source.
+      ends: Number after the last example of each source.
+      shape: Shape of an example.
+      classes: Number of sources.
     """
 
-    def __init__(self, sources, weights):
+    parts: list[Source]
+    weights: Float[np.ndarray, " sources"]
+    ends: Int[np.ndarray, " sources"]
+    shape: tuple[int, ...]
+    classes: int | None
+
+    def __init__(self, sources: Sequence[Source], weights: Sequence[float]):
         self.parts = list(sources)
         self.weights = np.asarray(weights, np.float64) / np.sum(weights)
         self.shape, self.classes = sources[0].shape, len(sources)
@@ -73,7 +82,7 @@ class Several:
     def __len__(self) -> int:
         return int(self.ends[-1])
 
-    def __getitem__(self, numbers) -> dict:
+    def __getitem__(self, numbers: Any) -> dict[str, np.ndarray]:
         label = np.searchsorted(self.ends, numbers, side="right").astype(np.int32)
         x = np.zeros((*np.shape(numbers), *self.shape), self.dtype)
         for n, part in enumerate(self.parts):
@@ -81,7 +90,7 @@ class Several:
         return {"x": x, "label": label}
 
 
-def open_source(data, *, write: bool = True) -> Source:
+def open_source(data: Any, *, write: bool = True) -> Source:
     """The source that a `config.Data` names, prepared first where that is ours to do.
 
     Args:
@@ -90,8 +99,8 @@ def open_source(data, *, write: bool = True) -> Source:
         not choose where we write: for it, only TFDS's own folder is written to.
 
     Raises:
-      ValueError: for an unknown or unprepared data set, a folder that is missing, empty or partly unreadable, or
-        images of another shape than data.shape, or of a type or a range that are not known.
+      ValueError: if the data set is unknown or unprepared, a folder is missing, empty or partly unreadable, or images
+        have another shape than data.shape, or a type or a range that is not known.
     """
     if data.mixture:
         alone = [dataclasses.replace(data, name=name, path=path, mixture=()) for name, path, _ in data.mixture]
@@ -102,13 +111,15 @@ def open_source(data, *, write: bool = True) -> Source:
     return source
 
 
-def examples(source, numbers) -> tuple[np.ndarray, np.ndarray]:
-    """Some examples of a source: x `[n, *shape]` in the model's range and labels `[n]`."""
+def examples(
+    source: Source, numbers: Sequence[int] | Int[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, " n *shape"], Shaped[np.ndarray, " n"]]:
+    """Some examples of a source, x in the model's range and labels."""
     chosen = source[np.asarray(numbers)]
     return np.asarray(to_model_range(chosen["x"])), chosen["label"]
 
 
-def spread(count: int, total: int) -> np.ndarray:
+def spread(count: int, total: int) -> Int[np.ndarray, " n"]:
     """`count` numbers, or all, spread evenly over 0 ... total - 1.
 
     >>> spread(3, 9).tolist(), spread(3, 2).tolist()
@@ -117,8 +128,11 @@ def spread(count: int, total: int) -> np.ndarray:
     return np.linspace(0, total - 1, min(count, total)).astype(int)
 
 
-def fingerprint(source) -> str:
-    """What a data set is, wherever it lies: its length and its examples, of a large one as many as take 256 MiB."""
+def fingerprint(source: Source) -> str:
+    """A short name of what a data set is, wherever it lies.
+
+    It is made of the length and the examples. Of a large data set, as many examples count as take 256 MiB.
+    """
     seen = hashlib.sha256(str(len(source)).encode())
     numbers = spread(2**28 // source[0]["x"].nbytes, len(source))
     for start in range(0, len(numbers), 4096):

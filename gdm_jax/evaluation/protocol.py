@@ -1,22 +1,25 @@
 """How far a model's samples are from data: Frechet distance, precision and recall, with all that the numbers depend on.
 
-The protocol of FID10K and FID5K: one seed an image, the images rounded to bytes, features of each, float64 moments
-with a covariance over n - 1. Set s of `count` images has the seeds s * count ... (s + 1) * count - 1. An image depends
-on its seed alone, so neither the batch nor the number of devices changes a distance.
+The protocol is that of FID10K and FID5K. Each image has a seed of its own and is rounded to bytes. The moments of the
+images' features are float64, and the covariance is divided by n - 1. Set s of `count` images has the seeds
+s * count ... (s + 1) * count - 1. An image depends on its seed alone, so neither the batch nor the number of devices
+changes a distance.
 
-Features are kept on disk a chunk at a time, under a name made of everything that an image depends on: an interrupted
-evaluation goes on where it stopped, a larger one begins with what a smaller one left, and two models or solvers never
-meet in one file.
+Features are kept on disk a chunk at a time, under a name made of everything that an image depends on. An interrupted
+evaluation goes on where it stopped, and a larger one begins with what a smaller one left. Two models or solvers never
+share a file.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Float, Int, Shaped
 from tqdm import tqdm
 
 from gdm_jax import _tables, data, drawing, metrics, ode, pixels
@@ -29,8 +32,10 @@ from gdm_jax.evaluation.sets import Summary, summary
 from gdm_jax.model import Model
 from gdm_jax.workdir import files
 
+__all__ = ["KNOWN", "Evaluation", "calls", "check", "compare_images", "evaluate"]
+
 PICTURED = 64
-KNOWN = ("made", "reference", "real", "neighbours", "probabilities", "told")  # what a measure may take
+KNOWN: tuple[str, ...] = ("made", "reference", "real", "neighbours", "probabilities", "told")  # what a measure may take
 
 
 class Evaluation(NamedTuple):
@@ -51,7 +56,7 @@ class Evaluation(NamedTuple):
     """
 
     measures: dict[str, Summary]
-    count: int
+    count: int  # pyright: ignore[reportIncompatibleMethodOverride]  (no one counts in it)
     neighbours: int
     reference: dict
     calls: int | None = None
@@ -76,39 +81,35 @@ class Evaluation(NamedTuple):
 def evaluate(
     model: Model,
     judge: Judge,
-    folder,
+    folder: str | os.PathLike,
     *,
     count: int = 10_000,
     sets: int = 1,
     first_set: int = 0,
     neighbours: int = 3,
     progress: bool = False,
-    **options,
+    **options: Any,
 ) -> Evaluation:
     """Samples of a model against real data.
 
     Args:
-      model: of images.
-      judge: see there.
-      folder: for the features, so that nothing is computed twice.
-      count: images a set; 10,000 and 5,000 are FID10K and FID5K where the features are Inception's.
-      sets: how many sets of seeds.
-      first_set: the number of the first; searches keep others for themselves.
-      neighbours: of precision and recall; 0 leaves them out.
-      progress: show a bar.
-      **options: of `Model.sample`: batch, guidance and of `gdm_jax.ode.plan`; and label, a class or several: seed n is
-        told the one at n modulo their number.
+      model: Model of images.
+      judge: What the samples are held against.
+      folder: Folder for the features, so that nothing is computed twice.
+      count: Number of images a set. 10,000 and 5,000 are FID10K and FID5K where the features are Inception's.
+      sets: Number of sets of seeds.
+      first_set: Number of the first set. A search takes sets that reports do not use.
+      neighbours: Neighbours of precision and recall. 0 leaves the two out.
+      progress: Whether to show a bar.
+      **options: Options of `Model.sample`, such as batch, guidance, solver and steps. `label` is a class or several;
+        seed n is told the one at n modulo their number.
 
     Returns:
-      What is also written in the folder's part for these samples: "frechet" (and "precision", "recall", and
-      "confident", the share of samples that a classifier is 90% sure of, and "as_told", the share of those told a
-      class in which it sees that one), each with "mean", "std" over the sets and
-      "sets", the value of each; "floor"; "calls" of the network an image; and
-      everything these depend on.
+      The numbers, which are also written as JSON in the folder's part for these samples.
 
     Raises:
-      ValueError: too few images, a reference of another number of features, options that the model can not take, or
-        samples that are not finite.
+      ValueError: if there are too few images, the reference has another number of features, the model cannot take the
+        options, a measure takes what an evaluation does not know, or samples are not finite.
     """
     check(model, count, sets, neighbours, **options)
     width = judge.features(np.zeros((1, *model.config.data.shape), np.float32)).shape[-1]  # before anything is sampled
@@ -148,8 +149,8 @@ def evaluate(
     return found
 
 
-def check(model: Model, count: int, sets: int, neighbours: int = 3, **options) -> None:
-    """Raises ValueError for too few images or sets, and for options of `Model.sample` that the model can not take."""
+def check(model: Model, count: int, sets: int, neighbours: int = 3, **options: Any) -> None:
+    """Raises ValueError as `evaluate`, as far as can be told before anything is sampled."""
     if count < 2 or sets < 1:
         raise ValueError(f"count: at least 2 images and 1 set are needed, got {count} and {sets}")
     if count <= neighbours:
@@ -161,8 +162,10 @@ def check(model: Model, count: int, sets: int, neighbours: int = 3, **options) -
     model.check_label(options.get("label"), options.get("guidance"))
 
 
-def compare_images(images, judge: Judge, *, neighbours: int = 3) -> Evaluation:
-    """The same numbers of images `[n, h, w, c]`, uint8 or in [-1, 1], however they were made."""
+def compare_images(
+    images: Shaped[np.ndarray, "n height width channel"], judge: Judge, *, neighbours: int = 3
+) -> Evaluation:
+    """The same numbers for images, uint8 or in [-1, 1], however they were made."""
     seen = in_chunks(judge.features, lambda some: pixels.to_uint8(images[some]), len(images), "features", False)
     return Evaluation(
         measures={name: summary([value]) for name, value in _measured(seen, judge, neighbours).items()},
@@ -174,16 +177,16 @@ def compare_images(images, judge: Judge, *, neighbours: int = 3) -> Evaluation:
     )
 
 
-def calls(model: Model, **options) -> int | None:
-    """Network calls an image, or None where the steps adapt; without guidance, which doubles them."""
+def calls(model: Model, **options: Any) -> int | None:
+    """Number of network calls an image, or None where the steps adapt. Guidance would double it, and is not counted."""
     sampling = build.solver_options(model.config.sampling) | options
     path = ode.path.of(model.schedule, steps=sampling.pop("steps"))
     solver = ode.settings(path, forward=False, **sampling).solver
     return None if path.steps is None else ode.calls(solver, path.steps)
 
 
-def _depends(model: Model, judge: Judge, *, label=None, guidance=None, **options) -> dict:
-    """All that a sample's features depend on, said in one way only."""
+def _depends(model: Model, judge: Judge, *, label: Any = None, guidance: Any = None, **options: Any) -> dict:
+    """All that a sample's features depend on. What is asked for in other words is the same here."""
     sampling = build.solver_options(model.config.sampling) | options
     path = ode.path.of(model.schedule, steps=sampling["steps"]).reversed()
     adaptive = path.steps is None
@@ -207,7 +210,7 @@ def _of_solver(options: dict) -> dict:
     return {name: value for name, value in options.items() if name not in ("batch", "label", "guidance")}
 
 
-def _told(label, seeds) -> np.ndarray | None:
+def _told(label: Any, seeds: range) -> Int[np.ndarray, " n"] | None:
     """The class that each seed is told, in turn."""
     labels = np.atleast_1d(label)
     return None if label is None else labels[np.asarray(seeds) % len(labels)]
@@ -221,7 +224,9 @@ def _file(part: pathlib.Path, chunk: range) -> pathlib.Path:
     return part / "features" / f"{chunk[0]}-{chunk[-1]}.npy"
 
 
-def _see(model, judge, part, chunk, *, batch, label=None, **options) -> None:
+def _see(
+    model: Model, judge: Judge, part: pathlib.Path, chunk: range, *, batch: int, label: Any = None, **options: Any
+) -> None:
     """Write the features `[len(chunk), d]` of samples from these seeds, unless they are there."""
     file = _file(part, chunk)
     if file.is_file():
@@ -235,7 +240,10 @@ def _see(model, judge, part, chunk, *, batch, label=None, **options) -> None:
     save(file, judge.features(x))
 
 
-def _measured(seen: np.ndarray, judge: Judge, neighbours: int, told: np.ndarray | None = None) -> dict[str, float]:
+def _measured(
+    seen: Float[np.ndarray, "n d"], judge: Judge, neighbours: int, told: Int[np.ndarray, " n"] | None = None
+) -> dict[str, float]:
+    """Every measure that takes nothing which is not known here."""
     real = None if judge.members is None else judge.members[data.spread(len(seen), len(judge.members))]
     probabilities = None if judge.classifier is None else judge.classifier.head(seen)
     known = dict(zip(KNOWN, (seen, judge.real, real, neighbours or None, probabilities, told)))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.stats
-from jaxtyping import ArrayLike, Float
+from numpy.typing import ArrayLike
 
 __all__ = ["Summary", "distances", "interval", "of_sets", "summary"]
 
@@ -39,8 +39,8 @@ def of_sets(summary: Summary, digits: int = 3) -> str:
     return mean if summary.std is None else f"{mean} ± {summary.std:.1g}"
 
 
-def interval(values: Float[ArrayLike, " sets"]) -> tuple[float, float]:
-    """The mean of some sets and half the width of its 95% confidence interval, by Student's t."""
+def interval(values: ArrayLike) -> tuple[float, float]:
+    """The mean of values `[sets]`, and half the width of its 95% confidence interval by Student's t."""
     values = np.asarray(values, float)
     error = values.std(ddof=1) / len(values) ** 0.5
     return float(values.mean()), float(scipy.stats.t.ppf(0.975, len(values) - 1) * error)

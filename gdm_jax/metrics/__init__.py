@@ -32,6 +32,13 @@ from gdm_jax.metrics.perception import PerceptualVariance, perceptual_variance
 from gdm_jax.metrics.precision import PrecisionRecall, precision_recall
 from gdm_jax.metrics.probes import Probe, probe
 
+__all__ = [
+    "FEATURES", "MEASURES", "Classifier", "Correlation", "Normality", "PerceptualVariance", "PrecisionRecall", "Probe",
+    "Statistics", "as_told", "confident", "features_for", "fit_classifier", "frechet_distance", "group_correlation",
+    "group_normality", "inception", "make_features", "perceptual_variance", "pixels", "precision_recall", "probe",
+    "statistics", "total_correlation", "vgg19",
+]
+
 MEASURES: dict[str, Callable] = {
     "frechet": lambda made, reference: frechet_distance(statistics(made), reference),
     "precision_recall": precision_recall,

@@ -1,8 +1,8 @@
-"""Feature functions: images `[n, h, w, c]` in [-1, 1] -> float32 `[n, d]`, what an image is judged by.
+"""Feature functions: images `[n, height, width, channel]` in [-1, 1] -> `[n, d]`, what an image is judged by.
 
 FEATURES, by name, makes them. Each entry takes what it needs of what is known:
 
-images    images of the data set, `[n, h, w, c]`, for features that are fitted to them
+images    images of the data set, `[n, height, width, channel]`, for features that are fitted to them
 labels    the class of each, int `[n]`
 steps     steps of fitting that suit so many images, where the caller knows
 weights   the path of a file, where one is given
@@ -17,9 +17,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
-import numpy as np
-
 from gdm_jax._tables import call, choose, takes
+from gdm_jax.metrics.checks import FeatureFunction
 from gdm_jax.metrics.features.batches import in_batches, pixels
 from gdm_jax.metrics.features.classifier import Classifier, fit_classifier
 from gdm_jax.metrics.features.inception_v3 import inception
@@ -37,7 +36,7 @@ __all__ = [
     "vgg19",
 ]
 
-FEATURES: dict[str, Callable[..., Callable[..., np.ndarray]]] = {
+FEATURES: dict[str, Callable[..., FeatureFunction]] = {
     "inception": inception,
     "classifier": fit_classifier,
     "pixels": lambda: pixels,
@@ -46,7 +45,7 @@ FEATURES: dict[str, Callable[..., Callable[..., np.ndarray]]] = {
 _ONLY_FOR = {"inception": "samples", "vgg19": "perception"}  # the FID's, and those of Fig. 4a
 
 
-def features_for(use: str) -> dict[str, Callable[..., Callable[..., np.ndarray]]]:
+def features_for(use: str) -> dict[str, Callable[..., FeatureFunction]]:
     """The entries of FEATURES that judge "samples", by distances, or "perception", by variances."""
     return {name: entry for name, entry in FEATURES.items() if _ONLY_FOR.get(name, use) == use}
 
@@ -58,7 +57,7 @@ def make_features(
     *,
     weights: str | os.PathLike | None = None,
     progress: bool = False,
-) -> Callable[..., np.ndarray]:
+) -> FeatureFunction:
     """The feature function of a name.
 
     Args:
