@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-__all__ = ["call", "choose", "first_line", "suggest", "takes"]
+__all__ = ["call", "choose", "first_line", "lacks", "suggest", "takes"]
 
 Entry = TypeVar("Entry")
 
@@ -39,6 +39,13 @@ def takes(function: Callable) -> list[str]:
     """Names of the parameters that a callable takes by keyword."""
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return [name for name, parameter in inspect.signature(function).parameters.items() if parameter.kind in kinds]
+
+
+def lacks(function: Callable, known: Iterable[str]) -> list[str]:
+    """Names of the parameters without a default that are not among the known names."""
+    parameters = inspect.signature(function).parameters
+    needed = [name for name in takes(function) if parameters[name].default is inspect.Parameter.empty]
+    return [name for name in needed if name not in known]
 
 
 def call(function: Callable, known: Mapping[str, Any]) -> Any:

@@ -32,6 +32,7 @@ from gdm_jax.keys import derive
 from gdm_jax.network import Network
 from gdm_jax.ode.path import Path, along
 from gdm_jax.ode.walk import walk
+from gdm_jax.process.groups import of_elements
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule, check_prefix
 
@@ -195,18 +196,14 @@ class _FlowAndTrace(eqx.Module):
         """
         size, k = math.prod(values.shape[1:]), self.flow.process.k
         parts = min(PARTS, size)
-        part = self._group_of_element(values.shape[1:]) * parts + jnp.arange(size) % parts
+        index = of_elements(jnp.asarray(self.flow.process.groups.index), values.shape[1:])
+        part = index.ravel() * parts + jnp.arange(size) % parts
         sums = jax.ops.segment_sum(values.reshape(len(values), size).T, part, num_segments=k * parts)
         return sums.reshape(k, parts, len(values)).sum(1).T
 
     def sizes(self, x):
         """Elements of each group in an example, channels counted, `[k]`."""
         return self.by_group(jnp.ones((1, *x.shape[1:]), x.dtype))[0]
-
-    def _group_of_element(self, shape):
-        index = jnp.asarray(self.flow.process.groups.index)
-        index = index.reshape(index.shape + (1,) * (len(shape) - index.ndim))
-        return jnp.broadcast_to(index, shape).ravel()
 
     def product(self, direction, d_alpha):
         f, traces = direction

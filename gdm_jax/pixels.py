@@ -69,5 +69,6 @@ def to_model_range(x):
 
 
 def to_uint8(x) -> np.ndarray:
-    """[-1, 1] -> 0..255, clipped and rounded."""
-    return np.rint(np.clip(np.asarray(x, np.float32) * 127.5 + 127.5, 0, 255)).astype(np.uint8)
+    """[-1, 1] -> 0..255, clipped and rounded; bytes pass unchanged."""
+    x = np.asarray(x)
+    return x if x.dtype == np.uint8 else np.rint(np.clip(x.astype(np.float32) * 127.5 + 127.5, 0, 255)).astype(np.uint8)

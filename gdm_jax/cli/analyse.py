@@ -18,14 +18,16 @@ EXAMPLES = """examples:
   gdm analyse --workdir runs/digits --data 500
   gdm analyse --workdir runs/digits --data 500 --features pixels
 """
-FEATURES = ("classifier", "pixels", "vgg19")
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
+    from gdm_jax.metrics.features import features_for
+
     options.model(command)
     options.source(command)
-    text = f"Features that stand for what one sees: {', '.join(FEATURES)}. Default: classifier."
-    command.add_argument("--features", choices=FEATURES, default="classifier", metavar="NAME", help=text)
+    names = list(features_for("perception"))
+    text = f"Features that stand for what one sees: {', '.join(names)}. Default: classifier."
+    command.add_argument("--features", choices=names, default="classifier", metavar="NAME", help=text)
     text = "File with the weights of vgg19. Default: the weights that Keras downloads."
     command.add_argument("--weights", metavar="FILE", help=text)
     text = "Number of sets of samples. Samples of one set share their lowest components. Default: 24."
@@ -50,14 +52,14 @@ def run(arguments: argparse.Namespace) -> None:
     x, label = inputs.examples(model, **source)
     if x.ndim != 4:
         raise ValueError("analyse: looks at models of images")
-    if features == "classifier":
+
+    def to_fit():
         if label is None or len(np.unique(label)) < 2:
-            raise ValueError("--features classifier: needs --data of at least two classes; or pass --features pixels")
-        see = metrics.fit_classifier(*inputs.examples(model, data=10**9)).features
-    elif features == "pixels":
-        see = metrics.pixels
-    else:
-        see = metrics.vgg19(weights or "imagenet")
+            field = f"--features {features}"
+            raise ValueError(f"{field}: needs --data of at least two classes; or pass --features pixels")
+        return dict(zip(("images", "labels"), inputs.examples(model, data=10**9)))
+
+    see = metrics.make_features(features, "perception", to_fit, weights=weights)
     if "solver" not in solving and "steps" not in solving:
         solving |= {"solver": "heun", "steps": max(64, model.pieces)}  # Euler's steps encode too narrow a latent
     outputs.report(folder, "analysis", bands.bands(model, x, label, see, sets=sets, members=members, **solving))

@@ -27,12 +27,12 @@ OF_SAMPLES = ("count", "sets", "solver", "steps", "rtol", "atol", "order", "over
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    from gdm_jax.evaluation import FEATURES
+    from gdm_jax.metrics.features import features_for
 
     options.model(command)
     options.label(command)
     options.processes(command)
-    add, names = command.add_argument, list(FEATURES)
+    add, names = command.add_argument, list(features_for("samples"))
     text = f"Features by which images are judged: {', '.join(names)}. Default: inception."
     add("--features", choices=names, default="inception", metavar="NAME", help=text)
     text = "File with the weights of inception. Default: the weights that torch-fidelity downloads."
@@ -84,17 +84,16 @@ def run(arguments: argparse.Namespace) -> None:
     if x is None:
         found = evaluation.evaluate(model, judge, folder, **of_samples, **solving)
     else:
-        found = {"images": str(images), **evaluation.compare_images(x, judge)}
+        found = evaluation.compare_images(x, judge)
     if not hosts.first():
         return
     real = "statistics" if judge.real.count is None else f"{judge.real.count:,}"
-    print(f"{found['count']:,} images against {real} by {judge.name}")
-    for name in ("frechet", "precision", "recall", "confident", "as_told"):
-        if name in found:
-            spread = "" if found[name]["std"] is None else f" ± {found[name]['std']:.2g}"
-            print(f"{name:<10} {found[name]['mean']:.4g}{spread}")
-    if "floor" in found:
-        print(f"floor      {found['floor']:.4g}  (the score of fresh samples from the data distribution)")
+    print(f"{found.count:,} images against {real} by {judge.name}")
+    for name, measured in found.measures.items():
+        spread = "" if measured.std is None else f" ± {measured.std:.2g}"
+        print(f"{name:<10} {measured.mean:.4g}{spread}")
+    if found.floor is not None:
+        print(f"floor      {found.floor:.4g}  (the score of fresh samples from the data distribution)")
     path = folder / ("images.json" if images else "evaluation.json")
-    files.write(path, found)
+    files.write(path, ({"images": str(images)} if images else {}) | found.as_dict())
     print(path)

@@ -22,8 +22,9 @@ EXAMPLES = """examples:
 
 def arguments(command: argparse.ArgumentParser) -> None:
     from gdm_jax import experiments
-    from gdm_jax.evaluation import FEATURES
+    from gdm_jax.metrics.features import features_for
 
+    names = list(features_for("samples"))
     known, own = experiments.EXPERIMENTS, " or ".join(experiments.OF_ANY_MODEL)
     lines = [f"  {name:<11} {_tables.first_line(run.__doc__ or '')}" for name, run in known.items()]
     command.epilog = "\n".join(["experiments, and the models of --scale paper:", *lines, "", EXAMPLES])
@@ -32,8 +33,8 @@ def arguments(command: argparse.ArgumentParser) -> None:
     options.workdir(command, f"Folder of a trained model for {own} to look at.", required=False)
     text = f"Size of the experiment: {', '.join(experiments.SCALES)}. Default: small."
     add("--scale", choices=list(experiments.SCALES), default="small", metavar="SCALE", help=text)
-    text = f"Features by which images are judged: {', '.join(FEATURES)}. Default: those of the scale."
-    add("--features", choices=list(FEATURES), metavar="NAME", help=text)
+    text = f"Features by which images are judged: {', '.join(names)}. Default: those of the scale."
+    add("--features", choices=names, metavar="NAME", help=text)
     text = "File with the weights of inception. Default: the weights that torch-fidelity downloads."
     add("--weights", metavar="FILE", help=text)
     texts = {"runs": "Folder for models and reports.", "configs": "Folder of config files."}

@@ -24,9 +24,9 @@ def run(lab: Lab) -> Report:
         variant = "vanilla" if k == 1 else "right_to_left"
         model = lab.model(variant, f"process.k={k}", name=variant if k <= 2 else f"{variant}_{k}")
         of_k = [lab.evaluate(model, solver="euler", steps=n, sets=1, neighbours=0) for n in calls]
-        found[k] = dict(zip(calls, of_k))
-        series[f"k = {k}"] = [one["frechet"]["mean"] for one in of_k]
-        rows.append((k, *(of_sets(one["frechet"]) for one in of_k)))
+        found[k] = {n: one.as_dict() for n, one in zip(calls, of_k)}
+        series[f"k = {k}"] = [one.frechet.mean for one in of_k]
+        rows.append((k, *(of_sets(one.frechet) for one in of_k)))
     about = lab.about(lab.config("right_to_left").data, sets=1)
     text = f"# Fig. 11: number of groups, right to left\n\n{about} Euler.\n\n"
     text += table(("k", *(f"{n} calls" for n in calls)), rows)

@@ -30,7 +30,7 @@ def run(lab: Lab) -> Report:
         x = model.sample(12, solver="euler", steps=steps)
         pages.append(drawing.grid(x, columns=12, title=variant))
     rows = [
-        (variant, PAPER.get(variant, ""), of_sets(one["frechet"]), of_sets(one["precision"]), of_sets(one["recall"]))
+        (variant, PAPER.get(variant, ""), *(of_sets(one.measures[name]) for name in ("frechet", "precision", "recall")))
         for variant, one in zip(variants, found)
     ]
     about = lab.about(lab.config("vanilla").data)
@@ -38,8 +38,8 @@ def run(lab: Lab) -> Report:
     text += table(("grouping", "paper, FID10K", "Frechet distance", "precision", "recall"), rows)
     values, errors = distances(found)
     chart = charts.points(variants, values, errors, label="Frechet distance")
-    order = [variants[i] for i in np.argsort([one["frechet"]["mean"] for one in found])]
+    order = [variants[i] for i in np.argsort([one.frechet.mean for one in found])]
     in_paper = ", ".join(sorted(PAPER, key=PAPER.__getitem__))
     text += f"\nBy their means, from the least: {', '.join(order)}. In the paper: {in_paper}.\n"
-    numbers = {"paper": PAPER, "found": dict(zip(variants, found))}
+    numbers = {"paper": PAPER, "found": {variant: one.as_dict() for variant, one in zip(variants, found)}}
     return Report(text, numbers, {"distances": chart, "samples": drawing.stack(pages)})

@@ -38,8 +38,8 @@ def run(lab: Lab) -> Report:
             lab.evaluate(model.under(boundaries=sampled), solver="euler", steps=steps, sets=1, neighbours=0)
             for sampled in triples
         ]
-        cells[str(trained)] = {str(sampled): one for sampled, one in zip(triples, found)}
-        rows.append((trained, *(of_sets(one["frechet"]) for one in found)))
+        cells[str(trained)] = {str(sampled): one.as_dict() for sampled, one in zip(triples, found)}
+        rows.append((trained, *(of_sets(one.frechet) for one in found)))
     about = lab.about(lab.config("bands").data, sets=1)
     text = (
         f"# Table 2: intervals of the bands\n\n{about} Euler, {steps} steps. A triple holds "
@@ -78,7 +78,7 @@ def _best_steps(lab: Lab) -> tuple[str, dict]:
             print(f"  steps {steps}: {value:.4f} (best {best:.4f})")
 
     def on_searched(steps: tuple[int, ...]) -> float:
-        return distance(steps, count=COUNT[lab.scale], sets=1, first_set=SEARCHED)["frechet"]["mean"]
+        return distance(steps, count=COUNT[lab.scale], sets=1, first_set=SEARCHED).frechet.mean
 
     found = search.share_steps(on_searched, uniform, most=MOST[lab.scale], note=note)
     before, after = distance(uniform), distance(found.steps)
@@ -88,8 +88,9 @@ def _best_steps(lab: Lab) -> tuple[str, dict]:
     text = (
         f"\n## The best schedule of {budget} calls\n\nFor the evenly trained network, found among {len(found.tried)} "
         f"on {COUNT[lab.scale]:,} samples of other seeds: steps {found.steps} of bands 0, 1, ..., or intervals that "
-        f"meet at ({meet}). Uniform steps {uniform}: {of_sets(before['frechet'])}; the best: "
-        f"{of_sets(after['frechet'])}, less by {gain:.1%} ± {half:.1%} (95%, Student's t over sets).\n"
+        f"meet at ({meet}). Uniform steps {uniform}: {of_sets(before.frechet)}; the best: "
+        f"{of_sets(after.frechet)}, less by {gain:.1%} ± {half:.1%} (95%, Student's t over sets).\n"
     )
     tried = [{"steps": list(steps), "frechet": value} for steps, value in found.tried.items()]
-    return text, {"steps": found.steps, "uniform": before, "best": after, "gain": [gain, half], "tried": tried}
+    ends = {"uniform": before.as_dict(), "best": after.as_dict()}
+    return text, {"steps": found.steps, **ends, "gain": [gain, half], "tried": tried}

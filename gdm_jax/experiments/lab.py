@@ -98,7 +98,9 @@ class Lab:
         """The judge that sees the model's data by the scale's features."""
         return _judge(self, model.config.data)
 
-    def evaluate(self, model: Model, *, count: int | None = None, sets: int | None = None, **options: Any) -> dict:
+    def evaluate(
+        self, model: Model, *, count: int | None = None, sets: int | None = None, **options: Any
+    ) -> evaluation.Evaluation:
         """`evaluation.evaluate` with the scale's features and counts."""
         settings = self.settings
         return evaluation.evaluate(

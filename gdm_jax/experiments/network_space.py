@@ -31,7 +31,7 @@ def run(lab: Lab) -> Report:
     }
     about = lab.about(models["pixels"].config.data)
     text = f"# Fig. 10: what the network sees\n\n{about} Euler.\n\n"
-    rows = [(name, *(of_sets(one["frechet"]) for one in of)) for name, of in found.items()]
+    rows = [(name, *(of_sets(one.frechet) for one in of)) for name, of in found.items()]
     text += table(("network on", *(f"{n} calls" for n in calls)), rows)
     series = {}
     for name, of in found.items():
@@ -41,4 +41,5 @@ def run(lab: Lab) -> Report:
     pages = [drawing.grid(x, columns=12, title=f"network on {name}") for name, x in samples.items()]
     axes = {"x_label": "network calls", "y_label": "Frechet distance", "log": "x"}
     pictures = {"distances": charts.curve(calls, series, **axes), "samples": drawing.stack(pages)}
-    return Report(text, {"found": found}, pictures)
+    numbers = {name: [one.as_dict() for one in of] for name, of in found.items()}
+    return Report(text, {"found": numbers}, pictures)

@@ -38,17 +38,17 @@ def run(lab: Lab) -> Report:
     def distance(order: Sequence[int], **more: Any) -> dict:
         return lab.evaluate(model.under(order=order), **options, **more)
 
-    first = np.array([distance(order, sets=1)["frechet"]["mean"] for order in orders])
+    first = np.array([distance(order, sets=1).frechet.mean for order in orders])
     rank = np.argsort(first)
     shown = [*rank[:SHOWN], *rank[-SHOWN:]] if len(orders) >= 2 * SHOWN else list(rank)
     again = {i: distance(orders[i], sets=sets, first_set=1) for i in shown}
 
     rows = []
     for i in shown:
-        mean, half = interval(again[i]["frechet"]["sets"])
+        mean, half = interval(again[i].frechet.sets)
         rows.append((" ".join(map(str, orders[i])), f"{first[i]:.4g}", f"{mean:.4g} ± {half:.2g}"))
     best, worst = shown[0], shown[-1]
-    paired = np.subtract(again[worst]["frechet"]["sets"], again[best]["frechet"]["sets"])
+    paired = np.subtract(again[worst].frechet.sets, again[best].frechet.sets)
     mean, half = interval(paired)
     about = lab.about(model.config.data, count=count, sets=1)
     text = (
@@ -64,7 +64,7 @@ def run(lab: Lab) -> Report:
     numbers = {
         "orders": [list(order) for order in orders],
         "first": first.tolist(),
-        "again": {str(orders[i]): again[i] for i in shown},
+        "again": {str(orders[i]): again[i].as_dict() for i in shown},
         "worst_less_best": {"mean": mean, "half_width_95": half, "sets": paired.tolist()},
     }
     pictures = {

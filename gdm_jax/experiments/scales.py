@@ -15,7 +15,7 @@ class Scale:
       pixels: Config file of models of pixel groups; {} takes the variant.
       bands: Config file of models of frequency bands.
       changes: Overrides of the configs' fields.
-      features: Features by which images are judged, from `gdm_jax.evaluation.FEATURES`.
+      features: Features by which images are judged, from `gdm_jax.metrics.FEATURES`.
       count: Number of images in a set of seeds.
       sets: Number of sets of seeds.
     """

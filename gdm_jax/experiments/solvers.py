@@ -41,9 +41,9 @@ def run(lab: Lab) -> Report:
     for solver, setting, options in kinds:
         made = lab.evaluate(model, sets=1, neighbours=0, **options)
         trip = _error_of(model.decode(model.encode(real, **options), **options), real)
-        calls = made["calls"] or _adaptive_calls(model, real, options)
+        calls = made.calls or _adaptive_calls(model, real, options)
         one = {"solver": solver, "setting": setting, "calls": calls}
-        found.append(one | {"frechet": made["frechet"], "trip": trip, "evaluation": made})
+        found.append(one | {"frechet": made.frechet, "trip": trip, "evaluation": made.as_dict()})
     for steps in counts:
         found.append(_undone(model, real, steps))
 
@@ -72,13 +72,14 @@ def run(lab: Lab) -> Report:
         calls = [one["calls"] for one in of]
         trips[solver] = calls, [one["trip"]["median"] for one in of]
         if solver != "inverse_euler":
-            distances[solver] = calls, [one["frechet"]["mean"] for one in of]
+            distances[solver] = calls, [one["frechet"].mean for one in of]
     calls = "network calls"
     pictures = {
         "distances": charts.lines(distances, x_label=calls, y_label="Frechet distance", log="x"),
         "round_trip": charts.lines(trips, x_label=calls, y_label="error of the round trip", log="xy"),
     }
-    return Report(text, {"found": found}, pictures)
+    plain = [one | {"frechet": one["frechet"]._asdict()} if "frechet" in one else one for one in found]
+    return Report(text, {"found": plain}, pictures)
 
 
 def _undone(model: Model, real: np.ndarray, steps: int) -> dict:

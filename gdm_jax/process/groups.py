@@ -15,6 +15,7 @@ import math
 from collections.abc import Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 LARGEST = 2**24  # elements of a datum; more fits no network
@@ -216,3 +217,9 @@ def check_groups(groups: Sequence[int], k: int) -> list[int]:
     if outside:
         raise ValueError(f"groups: {outside[0]} is out of range; there are groups 0..{k - 1}")
     return groups
+
+
+def of_elements(index: np.ndarray | jax.Array, shape: Sequence[int]) -> np.ndarray | jax.Array:
+    """The group of every element of a datum, `[*shape]`. Axes that index lacks are the last ones (the channels)."""
+    padded = index.reshape(index.shape + (1,) * (len(shape) - index.ndim))
+    return (jnp if isinstance(index, jax.Array) else np).broadcast_to(padded, tuple(shape))
