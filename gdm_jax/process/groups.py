@@ -18,6 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gdm_jax.process.arrays import Leaf
+
 LARGEST = 2**24  # elements of a datum; more fits no network
 
 
@@ -34,7 +36,7 @@ class Groups:
     `Groups` may be a static argument or a field of a Flax module.
     """
 
-    index: np.ndarray
+    index: Leaf
     k: int = dataclasses.field(metadata={"static": True})
 
     @property
