@@ -68,8 +68,11 @@ def test_no_two_purposes_draw_from_one_key(quick_compilation, drawn):
         }
     )
 
+    chance = {"seed": config.seed, "batch": config.training.batch, "label_dropout": config.training.label_dropout}
+
     def trained(step):
-        return jax.tree.leaves(draw(config, build.family(config, 2), step, jnp.arange(2), SHAPE)._replace(keys=0))[:-1]
+        draws = draw(build.family(config, 2), step, jnp.arange(2), SHAPE, **chance)
+        return jax.tree.leaves(draws._replace(keys=0))[:-1]
 
     of_training = {f"step {step}": drawn(lambda step=step: trained(step)) for step in (0, 1)}
     of_augmentation = keys.root(0, "augmentation", 0, 0)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
@@ -67,7 +67,10 @@ def from_index(index) -> Groups:
     >>> from_index([0, 0, 1, 2]).sizes.tolist()
     [2, 1, 1]
     """
-    index = np.asarray(index)
+    try:
+        index = np.asarray(index)
+    except ValueError:
+        raise ValueError("groups: rows of the index differ in length; nest it as the datum is") from None
     if index.size == 0 or not np.issubdtype(index.dtype, np.integer):
         raise ValueError(f"groups: index must be a non-empty integer array, got {index.dtype} of shape {index.shape}")
     if index.min() < 0:
@@ -216,3 +219,18 @@ def check_groups(groups: Sequence[int], k: int) -> list[int]:
     if outside:
         raise ValueError(f"groups: {outside[0]} is out of range; there are groups 0..{k - 1}")
     return groups
+
+
+# Each takes, by name, what it needs among shape (the grid, without channels), data_shape (with them), k, blocks,
+# boundaries, index and rank (that of the basis; None for pixels).
+GROUPINGS: dict[str, Callable[..., Groups]] = {
+    "single": single,
+    "bottom_to_top": bottom_to_top,
+    "right_to_left": right_to_left,
+    "blockwise": blockwise,
+    "cascade": cascade,
+    "cascade_inverse": cascade_inverse,
+    "per_element": per_element,
+    "frequency_bands": frequency_bands,
+    "from_index": from_index,
+}

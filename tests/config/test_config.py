@@ -26,6 +26,10 @@ EXPERIMENTS = [
 STEPPED = ("cifar10.py:blockwise", "digits.py", "mixture2d.py")
 
 
+def created(config, net, k):
+    return states.create(net, config.data.shape, k, training=config.training, seed=config.seed)
+
+
 def load(name, *overrides):
     return configs.load(FOLDER / name, overrides)
 
@@ -40,7 +44,7 @@ def test_experiment_builds(name):
     net = build.network(config, process)
     x = jax.ShapeDtypeStruct((2, *config.data.shape), jnp.float32)
     alpha = jax.ShapeDtypeStruct((2, process.k), jnp.float32)
-    params = jax.eval_shape(functools.partial(states.create, config, net, process.k)).params
+    params = jax.eval_shape(functools.partial(created, config, net, process.k)).params
     out = jax.eval_shape(net.apply, params, x, alpha)
     assert (out.shape, out.dtype) == (x.shape, x.dtype)
 
@@ -87,7 +91,7 @@ def test_experiment_takes_a_step(name, quick_compilation):
     config = reduced(load(name))
     process = build.process(config)
     net = build.network(config, process)
-    like = jax.eval_shape(functools.partial(states.create, config, net, process.k))
+    like = jax.eval_shape(functools.partial(created, config, net, process.k))
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (2, *config.data.shape)).astype(np.uint8 if len(config.data.shape) == 3 else np.float32)
     batch = {"x": x, "label": jnp.arange(2), "position": jnp.arange(2)}
@@ -97,7 +101,7 @@ def test_experiment_takes_a_step(name, quick_compilation):
     if name not in STEPPED:
         return
     params = jax.tree.map(lambda s: rng.normal(0, 0.1, s.shape).astype(s.dtype), like.params)
-    state = states.TrainState(jnp.int32(0), params, params, states.optimizer(config).init(params))
+    state = states.TrainState(jnp.int32(0), params, params, states.optimizer(config.training).init(params))
     new, metrics = step(state, batch)
     assert int(new.step) == 1
     assert np.isfinite(metrics["loss"]) and 0 < metrics["grad_norm"] < np.inf
@@ -164,7 +168,7 @@ FRESH = "from gdm_jax.config import default\ndef get_config():\n    config = def
         ("config.training.bacth = 64", "bacth"),
         ("config.training.batch = 'many'", "many"),
         ("config.trainning.batch = 64", "trainning"),
-        ("config.training.batch = 0", "training.batch: must be at least 1, got 0"),
+        ("config.training.batch = 0", "training.batch: must be from 1 to 1,048,576, got 0"),
         ("import no_such_module", "no_such_module"),
         ("config.training.batch = (", "never closed"),
         ("config.training.batch = undefined", "undefined"),
@@ -231,14 +235,16 @@ def test_files_that_are_no_config(tmp_path, path, message):
         # out of range
         *[
             (f"training.{name}", 0, f"training.{name}: must be at least 1, got 0")
-            for name in "batch steps accumulate log_every sample_every save_every keep keep_every".split()
+            for name in "accumulate log_every sample_every save_every keep keep_every".split()
         ],
+        ("training.batch", 0, "training.batch: must be from 1 to 1,048,576, got 0"),
+        ("training.steps", 0, "training.steps: must be from 1 to 2,147,483,647, got 0"),
         ("training.learning_rate", 0.0, "training.learning_rate: must be positive, got 0.0"),
         ("training.learning_rate", float("nan"), "training.learning_rate: must be positive, got nan"),
         ("model.dropout", 1.0, "model.dropout: must be in [0, 1), got 1.0"),
-        ("model.channels", 30, "model.channels: must be a multiple of 4, got 30"),
+        ("model.channels", 30, "model.channels: must be a multiple of 4 from 4 to 16,384, got 30"),
         ("data.shape", (8, 8), "data.shape: must be (dim,) or (height, width, channel), got (8, 8)"),
-        ("data.shape", (2,), "model.name: must be mlp where data.shape is (dim,), got unet"),
+        ("data.shape", (2,), "model.name: 'unet' is of images; use 'mlp' where data.shape is (dim,), got (2,)"),
         ("data.shape", (10, 8, 1), "data.shape: must be divisible by 4 for model.patch and model.multipliers, got "
          "(10, 8, 1)"),
         ("training.accumulate", 3, "training.accumulate: 3 does not divide training.batch 512"),
@@ -250,13 +256,13 @@ def test_files_that_are_no_config(tmp_path, path, message):
         ("sampling.steps", (0,), "steps"),
         ("sampling.steps", (4, 4), "steps"),
         ("sampling.steps", (), "Euler cannot adapt its steps; pass steps"),
-        ("seed", -1, "seed: must be in [0, 2**32), got -1"),
-        ("model.multipliers", (), "model.multipliers: "),
+        ("seed", -1, "seed: must be from 0 to 4,294,967,295, got -1"),
+        ("model.multipliers", (), "model.multipliers: must be 1 to 12 numbers, got ()"),
         ("model.multipliers", (0, 1, 1), "model.multipliers: "),
         ("model.blocks", 0, "model.blocks: "),
-        ("model.blocks", 10**9, "model.blocks: must be at most 256, got 1000000000"),
-        ("model.multipliers", (10**9,), "model.multipliers: must be 1 to 12 numbers from 1 to 64, got"),
-        ("training.batch", 10**12, "training.batch: must be at most 1,048,576, got 1000000000000"),
+        ("model.blocks", 10**9, "model.blocks: must be from 1 to 256, got 1000000000"),
+        ("model.multipliers", (10**9,), "model.multipliers: must be numbers from 1 to 64, got"),
+        ("training.batch", 10**12, "training.batch: must be from 1 to 1,048,576, got 1000000000000"),
         ("model.patch", 0, "model.patch: "),
         ("data.shape", (0, 8, 1), "data.shape: "),
         ("training.betas", (0.9, 1.5), "training.betas: "),
@@ -268,9 +274,9 @@ def test_files_that_are_no_config(tmp_path, path, message):
         ("sampling.atol", -1.0, "sampling.atol: "),
         ("process.sigma", 0.0, "process.sigma: "),
         # labels, levels, mixtures
-        ("model.classes", -1, "model.classes: must be at least 0, got -1"),
+        ("model.classes", -1, "model.classes: must be from 0 to 1,048,576, got -1"),
         ("model.classes", 2.5, "model.classes: must be of type int, got 2.5"),
-        ("training.label_dropout", 1.5, "training.label_dropout: must be in [0, 1], got 1.5"),
+        ("training.label_dropout", 1.5, "training.label_dropout: must be from 0 to 1, got 1.5"),
         ("data.levels", 1, "data.levels: must be from 2 to 256, got 1"),
         ("data.levels", 257, "data.levels: must be from 2 to 256, got 257"),
         ("data.dequantise", 1, "data.dequantise: must be of type bool, got 1"),
@@ -412,7 +418,7 @@ def test_alpha_channels_need_pixel_groups():
         ("--config.training.bacth=1", "config: there is no field training.bacth; did you mean 'batch'?"),
         ("--config.training.batch.size=1", "config: there is no field training.batch.size"),
         ("--config.training=1", "config: training must be a section of fields, got 1"),
-        ("--config.training.batch", "an override has the form --config.FIELD=VALUE"),
+        ("--config.training.batch", "an override has the form FIELD=VALUE"),
         ("--config.training.batch=many", "training.batch: must be of type int, got 'many'"),
         ("--config.data.shape=[8, 8]", "data.shape: must be (dim,) or (height, width, channel), got (8, 8)"),
     ],

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gdm_jax import config as configs
+from gdm_jax import loss
 from gdm_jax.config import build
 from gdm_jax.devices import parallel
 from gdm_jax.networks import embedding
@@ -255,13 +256,22 @@ class Linear:
     def init(self, key, x, alpha):
         return {"x": jnp.ones(x.shape[1:]), "augmentation": jax.random.normal(key, (9, *x.shape[1:]))}
 
-    def apply(self, params, x, alpha, label, keys, augmentation):
+    def apply(self, params, x, alpha, augmentation):
         return params["x"] * x + jnp.tensordot(augmentation, params["augmentation"], 1)
+
+
+def created(chosen, net, k):
+    return states.create(net, chosen.data.shape, k, training=chosen.training, seed=chosen.seed)
+
+
+def drawn_by(chosen, step, position, shape):
+    chance = {"seed": chosen.seed, "batch": chosen.training.batch, "label_dropout": chosen.training.label_dropout}
+    return steps.draw(build.family(chosen, 1), step, position, shape, **chance)
 
 
 def step_of(chosen, net):
     process = build.process(chosen)
-    return steps.make_step(chosen, net, process, build.family(chosen, process.k)), states.create(chosen, net, process.k)
+    return steps.make_step(chosen, net, process, build.family(chosen, process.k)), created(chosen, net, process.k)
 
 
 def test_eight_devices_equal_one(batch):
@@ -283,7 +293,7 @@ def test_eight_devices_equal_one(batch):
 def test_the_state_holds_the_map():
     chosen = config()
     net = build.network(chosen, build.process(chosen))
-    state = jax.eval_shape(lambda: states.create(chosen, net, 1))
+    state = jax.eval_shape(lambda: created(chosen, net, 1))
     for params in (state.params, state.ema):
         assert params["params"]["augmentation"]["kernel"].shape == (9, 8)
 
@@ -297,10 +307,10 @@ def test_what_the_loss_is_given(batch, monkeypatch, dequantise):
     def weighed(u, process, x, z, alpha):
         return (weights * u(x, alpha)).sum((1, 2, 3))
 
-    monkeypatch.setattr("gdm_jax.loss.unweighted", weighed)
+    monkeypatch.setitem(loss.LOSSES, "unweighted", weighed)
     step, state = step_of(chosen, net)
     _, metrics = jax.jit(step)(state, batch)
-    draws = steps.draw(chosen, build.family(chosen, 1), 0, jnp.arange(8), (8, 8, 1))
+    draws = drawn_by(chosen, 0, jnp.arange(8), (8, 8, 1))
     pixels = jnp.asarray(batch["x"] / 127.5 - 1, jnp.float32)
     images, values = jax.jit(jax.vmap(augment, (0, 0, None)))(draws.augmentation, pixels, 0.5)
     images += dequantise * draws.jitter * 2 / 255
@@ -310,11 +320,10 @@ def test_what_the_loss_is_given(batch, monkeypatch, dequantise):
 
 def test_keys_depend_on_the_position_alone():
     chosen = config()
-    family = build.family(chosen, 1)
 
     @jax.jit
     def drawn(position, step):
-        return jax.random.key_data(steps.draw(chosen, family, step, position, (1,)).augmentation)
+        return jax.random.key_data(drawn_by(chosen, step, position, (1,)).augmentation)
 
     whole, later = (drawn(jnp.arange(8), step) for step in (3, 4))
     np.testing.assert_array_equal(drawn(jnp.array([5, 2]), 3), whole[jnp.array([5, 2])])
@@ -329,7 +338,8 @@ def test_keys_depend_on_the_position_alone():
     [
         (
             {"data": {"flip": True}},
-            "data.flip: must be False where training.augment is above 0, which mirrors half of the images, got True",
+            "data.flip: must be False where training.augment is above 0: an augmentation mirrors by itself, and tells "
+            "the network, got True",
         ),
         ({"model": {"name": "mlp"}}, "training.augment: must be 0 for the mlp, got 0.1"),
         ({"training": {"augment": 1.0}}, "training.augment: must be in [0, 1), got 1.0"),

@@ -23,6 +23,15 @@ from tests.runs import listing, losses, same
 pytestmark = pytest.mark.usefixtures("compile_once")
 
 
+def created(config, net, k):
+    return states.create(net, config.data.shape, k, training=config.training, seed=config.seed)
+
+
+def draws_of(config, step, position, shape):
+    chance = {"seed": config.seed, "batch": config.training.batch, "label_dropout": config.training.label_dropout}
+    return draw(build.family(config, 4), step, position, shape, **chance)
+
+
 def parts(config):
     process = build.process(config)
     return build.network(config, process), process, build.family(config, process.k)
@@ -36,7 +45,7 @@ def steps(config, mapped, count=5):
     net, process, family = parts(config)
     step = make_step(config, net, process, family)
     step = parallel.over_devices(step) if mapped else jax.jit(step)
-    state = states.create(config, net, process.k)
+    state = created(config, net, process.k)
     batches = data.stream(data.open_source(config.data), seed=config.seed, batch=config.training.batch)
     metrics = []
     for _ in range(count):
@@ -94,10 +103,9 @@ SCHEDULES = {
 def test_what_chance_decides_depends_on_the_position_alone(tiny, schedule):
     """A device's share of the draws is that share of the whole batch's; other steps and seeds draw others."""
     config = dataclasses.replace(tiny(label_dropout=0.5), schedule=configs.Intervals(**schedule))
-    family = build.family(config, 4)
 
     def drawn(position, step=3, config=config):
-        draws = draw(config, family, step, jnp.asarray(position), (8, 8, 1))
+        draws = draws_of(config, step, jnp.asarray(position), (8, 8, 1))
         alpha, keys = draws.schedule.alpha(draws.t), jax.random.key_data(draws.keys)
         chance = {"jitter": draws.jitter, "labelled": draws.labelled}
         return {"t": draws.t, "z": draws.z, "alpha": alpha, "keys": keys, **chance}
@@ -115,7 +123,7 @@ def test_every_order_and_overlap_is_drawn_alike(tiny):
     """Each example draws one of two orders and, independently, one of three overlaps, uniformly."""
     config = dataclasses.replace(tiny(), schedule=configs.Intervals(**SCHEDULES["orders"]))
     family = build.family(config, 4)
-    drawn = draw(config, family, 0, jnp.arange(3000), (1,)).schedule
+    drawn = draws_of(config, 0, jnp.arange(3000), (1,)).schedule
     found = np.concatenate([drawn.t_start, drawn.t_end], axis=1).round(4)
     possible = [family.schedule(order, intervals=n) for order in config.schedule.order for n in range(3)]
     expected = np.unique([np.concatenate([s.t_start, s.t_end]).round(4) for s in possible], axis=0)
@@ -128,14 +136,14 @@ def test_every_order_and_overlap_is_drawn_alike(tiny):
 
 def test_share_of_labels_withheld(tiny, share=0.3):
     config = tiny(label_dropout=share)
-    told = draw(config, build.family(config, 4), 0, jnp.arange(2000), (1,)).labelled
+    told = draws_of(config, 0, jnp.arange(2000), (1,)).labelled
     assert 1 - told.mean() == pytest.approx(share, abs=4 * (share * (1 - share) / 2000) ** 0.5)
 
 
 def first_batch(config):
     """Parts of the config, the first state with a last layer that is not zero, and the first batch."""
     net, process, family = parts(config)
-    state = states.create(config, net, process.k)
+    state = created(config, net, process.k)
     params = jax.tree.map(lambda leaf: leaf + 0.01, state.params)
     batch = next(data.stream(data.open_source(config.data), seed=config.seed, batch=config.training.batch))
     return net, process, family, dataclasses.replace(state, params=params), batch
@@ -170,9 +178,9 @@ def test_dequantisation_moves_by_at_most_half_a_level(tiny, monkeypatch):
     def weighed(u, process, x, z, alpha):
         return (weights * x).reshape(len(x), -1).sum(-1) + 0 * u(x, alpha).sum()
 
-    monkeypatch.setattr("gdm_jax.loss.unweighted", weighed)
+    monkeypatch.setitem(gdm.loss.LOSSES, "unweighted", weighed)
     _, metrics = jax.jit(make_step(config, net, process, family))(state, batch)
-    jitter = draw(config, family, 0, jnp.arange(16), (8, 8, 1)).jitter
+    jitter = draws_of(config, 0, jnp.arange(16), (8, 8, 1)).jitter
     moved = pixels.to_model_range(batch["x"]) + jitter * (2 / 16)
     np.testing.assert_allclose(metrics["loss"], (weights * moved).sum() / 16, rtol=1e-4)
     assert np.abs(jitter).max() <= 0.5
@@ -186,8 +194,8 @@ def test_ema_decay(tiny):
     for step in range(40):
         halflife = min(160, 0.5 * step * 16)
         expected = 0.5 ** (16 / halflife) if halflife else 0
-        assert states.ema_decay(config, step) == pytest.approx(expected, rel=1e-5, abs=1e-7)
-    after = np.prod([states.ema_decay(config, step) for step in range(30, 40)])
+        assert states.ema_decay(config.training, step) == pytest.approx(expected, rel=1e-5, abs=1e-7)
+    after = np.prod([states.ema_decay(config.training, step) for step in range(30, 40)])
     assert after == pytest.approx(0.5, rel=1e-5)  # ten steps of 16 are one half-life
 
 
@@ -202,7 +210,7 @@ def test_ema_starts_at_the_parameters_and_follows(tiny):
 def test_warm_up_and_decay(tiny, decay):
     """Under a constant gradient Adam moves by exactly the learning rate."""
     config = tiny(decay=decay, learning_rate=0.1)
-    optimizer = states.optimizer(config)
+    optimizer = states.optimizer(config.training)
     params = {"w": jnp.zeros(1)}
     opt_state, rates = optimizer.init(params), []
     for _ in range(12):
@@ -213,7 +221,7 @@ def test_warm_up_and_decay(tiny, decay):
 
 
 def test_clipping_bounds_the_gradient(tiny):
-    optimizer = states.optimizer(tiny(clip=1.0, betas=(0.0, 0.0), warmup_images=0, learning_rate=1.0))
+    optimizer = states.optimizer(tiny(clip=1.0, betas=(0.0, 0.0), warmup_images=0, learning_rate=1.0).training)
     clipped = optimizer.update({"w": jnp.array([3e3, 4e3])}, optimizer.init({"w": jnp.zeros(2)}))[1]
     moment = next(leaf for leaf in jax.tree.leaves(clipped) if leaf.shape == (2,))
     np.testing.assert_allclose(moment, [0.6, 0.8], rtol=1e-5)
@@ -275,7 +283,7 @@ def test_a_finished_run_is_left_alone(run, tiny, workdir):
 def test_a_non_finite_loss_stops_the_run(tiny, tmp_path):
     """The first step throws the parameters far away; the second has no finite loss and is not saved."""
     config = tiny(learning_rate=1e30, warmup_images=0, save_every=1, log_every=5)
-    with pytest.raises(loop.NonFiniteLoss, match="step 2 is not finite; the last checkpoint is intact"):
+    with pytest.raises(training.NonFiniteLoss, match="step 2 is not finite; the last checkpoint is intact"):
         training.train(config, tmp_path, progress=False)
     assert checkpoint.Checkpoints(tmp_path, create=False).steps() == [1]
     leaves = jax.tree.leaves(gdm.load(tmp_path).u)
@@ -398,7 +406,7 @@ def test_a_run_that_left_no_checkpoint_holds_no_workdir(run, tiny, tmp_path, mon
 
 def test_numbers_of_images_beyond_32_bits(tiny):
     config = tiny(ema_halflife_images=2**40, warmup_images=2**40)
-    assert 0 < float(states.ema_decay(config, jnp.int32(5))) < 1
+    assert 0 < float(states.ema_decay(config.training, jnp.int32(5))) < 1
     assert float(states.learning_rate(config.training)(jnp.int32(5))) < 1e-9
 
 
