@@ -354,6 +354,6 @@ def load(
     own = {"groupings": groupings or {}, "bases": bases or {}, "networks": networks or {}}
     config, (process, family, schedule, net) = configs.experiment(workdir, changes, own)
     x, alpha = jnp.zeros((1, *config.data.shape)), jnp.zeros((1, process.k))
-    template = jax.eval_shape(net.init, jax.random.key(0), x, alpha)
+    template = jax.eval_shape(net.init, keys.root(0, "parameters"), x, alpha)
     params, step = checkpoint.Checkpoints(pathlib.Path(workdir), create=False).restore_ema(template, step)
     return Model(jax.tree_util.Partial(net.apply, params), process, schedule, family, config, step)

@@ -262,6 +262,7 @@ def info(arguments) -> None:
 
     from gdm_jax import config as configs
     from gdm_jax.config import build
+    from gdm_jax.training import state
     from gdm_jax.workdir import checkpoint, log
 
     if bool(arguments.config) == bool(arguments.workdir):
@@ -271,7 +272,8 @@ def info(arguments) -> None:
     process = build.process(config)
     schedule = build.schedule(config, process.k)
     net = build.network(config, process)
-    params = jax.eval_shape(net.init, jax.random.key(0), np.zeros((1, *config.data.shape)), np.zeros((1, process.k)))
+    shape, training = config.data.shape, config.training
+    params = jax.eval_shape(lambda: state.create(net, shape, process.k, training=training, seed=config.seed)).params
     count = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
     print(f"data       {config.data.name} {config.data.shape}")
     print(f"process    {config.process.groups}, basis {config.process.basis}, {config.process.interpolant}")

@@ -24,6 +24,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import sys
 import typing
 from collections.abc import Sequence
 from typing import Any
@@ -71,6 +72,7 @@ def _run(path: pathlib.Path, variant: str) -> ml_collections.ConfigDict:
     if spec is None or spec.loader is None:
         raise ValueError(f"config: {str(path)!r} is not a Python file")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses, and so networks of the file's own, look up their types
     try:
         spec.loader.exec_module(module)
         settings = module.get_config(variant) if variant else module.get_config()
