@@ -11,8 +11,9 @@ Rooms on floors; each imports from the floors below its own, and from itself (te
     7   cli
 """
 
-from gdm_jax import conditional, latent, likelihood, loss, ode
+from gdm_jax import conditional, latent, likelihood, loss, ode, pixels
 from gdm_jax.conditional import generate_given
+from gdm_jax.latent import noise
 from gdm_jax.likelihood import log_likelihood
 from gdm_jax.network import guided
 from gdm_jax.ode import encode, generate, inversion, invert, path

@@ -31,7 +31,7 @@ def generate_given(u: Network, process: Process, schedule: Schedule, x, z, *, ke
       x: `[batch, *shape]`, or `[1, *shape]` for many continuations of one; its other groups do not matter.
       z: `[batch, *shape]`, standard normal; its groups `keep` do not matter.
       keep: groups given.
-      **options: of `gdm_jax.ode.plan`. Steps are those of the whole schedule, of which only the rest are taken.
+      **options: Options of `gdm_jax.ode.solve`. `steps` counts the whole schedule, of which only the rest is taken.
 
     Returns:
       As `generate`: `[batch, *shape]`, the kept groups unchanged (bit for bit for groups of pixels, to the rounding of

@@ -24,7 +24,7 @@ from gdm_jax.process.groups import check_groups
 from gdm_jax.process.process import Process
 
 
-def latents(seeds, shape, purpose: str = "sample") -> jax.Array:
+def noise(seeds, shape, purpose: str = "sample") -> jax.Array:
     """Standard normal noise `[len(seeds), *shape]`, each example drawn from its own integer seed.
 
     An image sampled from a seed does not depend on the batch it was sampled in, nor on the precision: the numbers are

@@ -11,16 +11,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from gdm_jax import config as configs
 from gdm_jax import keys, latent, likelihood, ode, pixels
 from gdm_jax.config import build
-from gdm_jax.devices import batches
+from gdm_jax.devices.batches import in_parts
 from gdm_jax.likelihood import Likelihood
 from gdm_jax.network import Guided
 from gdm_jax.ode import inversion
-from gdm_jax.ode import path as paths
 from gdm_jax.ode.inversion import Inversion
 from gdm_jax.process.family import Family
 from gdm_jax.process.process import Process
@@ -35,7 +33,7 @@ class Model:
     Where a method takes `label`, it is one class for all or `[n]`, of a model trained with model.classes; without it
     such a model draws from all classes. `guidance` is that of `gdm_jax.network.Guided`, the config's by default.
     Arrays come and go as NumPy; `batch` examples are solved at once, spread over this host's devices; `progress` shows
-    a bar; other options are those of `gdm_jax.ode.plan`, the config's `sampling` by default.
+    a bar; other options are those of `gdm_jax.ode.solve`, the config's `sampling` by default.
 
     Attributes:
       u: the network, (x_t `[batch, *shape]`, alpha `[batch, k]`) -> like x_t, on averaged parameters.
@@ -64,14 +62,14 @@ class Model:
         if count is not None and count < 1:
             raise ValueError(f"count: must be at least 1, got {count}")
         seeds = np.arange(16 if count is None else count) if seeds is None else np.asarray(seeds)
-        return self.decode(latent.latents(seeds, self.config.data.shape), **options)
+        return self.decode(latent.noise(seeds, self.config.data.shape), **options)
 
     def decode(self, z, **options):
         """Latents -> data, `[n, *shape]` each.
 
         Args:
           z: standard normal, `[n, *shape]`.
-          **options: label, guidance, batch, progress, and of `gdm_jax.ode.plan` (solver, steps, rtol, atol, frames).
+          **options: label, guidance, batch, progress, and of `gdm_jax.ode.solve` (solver, steps, rtol, atol, frames).
 
         Returns:
           x, or with frames > 0 (x, times `[frames]`, states `[frames, n, *shape]` along the way).
@@ -98,7 +96,7 @@ class Model:
         self._check_shape(x, "x")
         schedule, keep = self.given(keep)
         if z is None:
-            z = latent.latents(np.arange(len(x)) if seeds is None else seeds, self.config.data.shape, "fill")
+            z = latent.noise(np.arange(len(x)) if seeds is None else seeds, self.config.data.shape, "fill")
         start = latent.swap(self.process, self._checked(z, "z"), x, keep)
         return self._solve(self._checked(start, "x"), "fill", schedule, forward=False, done=keep, **options)
 
@@ -114,7 +112,7 @@ class Model:
         if label is not None:
             labels, of_label = np.unique(label, return_inverse=True)
             of_seed = np.broadcast_to(of_label.ravel(), len(seeds))
-        z = np.repeat(latent.latents([seed], self.config.data.shape), 1 if labels is None else len(labels), axis=0)
+        z = np.repeat(latent.noise([seed], self.config.data.shape), 1 if labels is None else len(labels), axis=0)
         prefix = self._solve(z, "shared part", schedule, forward=False, waiting=waiting, label=labels, **options)
         return self.fill(prefix[of_seed], keep, seeds=seeds, label=label, frames=frames, **options)
 
@@ -132,10 +130,12 @@ class Model:
     ) -> Inversion:
         """Data -> the latents that Euler with `steps` decodes back to them, and how well; see `inversion.invert`."""
         steps = steps or self.inverse_steps
-        shared = self.u, self.process, inversion.plan(self.schedule, steps), self._guidance(label, guidance), options
+        grid = inversion.grid(ode.path.of(self.schedule, steps=steps))
+        shared = self.u, self.process, grid, self._guidance(label, guidance), options
         x = self._checked(x, "x")
         part = self._labelled({"x": x}, label)
-        z, residual, calls, _ = self._in_parts(_invert_part, shared, part, batch, "invert", progress)
+        parts = {"batch": batch, "what": "invert", "progress": progress}
+        z, residual, calls, _ = in_parts(_invert_part, shared, part, **parts)
         told = {"label": label, "guidance": guidance, "batch": batch}
         again = self._solve(z, "decode", self.schedule, forward=False, solver="euler", steps=steps, **told)
         error = np.abs(again - x).max(tuple(range(1, x.ndim)))
@@ -170,23 +170,26 @@ class Model:
         for name, value in (("probes", probes), ("draws", draws)):
             if value < 0:
                 raise ValueError(f"{name}: must be at least 0, got {value}")
-        options = {**build.solver_options(self.config.sampling), **options}
-        path, options = ode.plan(self.schedule, forward=True, **options)
-        of_trace = {"probes": probes, "widest": likelihood.widest(self.process, path, x)}
-        shared = self.u, self.process, path, self._guidance(label, guidance), options | of_trace
+        steps, options = self._options(options)
+        path = ode.path.of(self.schedule, steps=steps)
+        settings = ode.settings(path, forward=True, **options)
+        options |= {"probes": probes, "most_moving": likelihood.widest(self.process, path, x)}
+        shared = self.u, self.process, path, self._guidance(label, guidance), options
         found = []
         for draw in range(max(draws, 1)):
             of_noise, of_signs = (keys.each(seed, purpose, draw, count=len(x)) for purpose in ("dequantise", "probe"))
             noisy = np.asarray(pixels.dequantise(x, of_noise, self.config.data.levels)) if draws else x
             part = self._labelled({"x": noisy, "key": np.asarray(jax.random.key_data(of_signs))}, label)
-            *values, failed, _ = self._in_parts(_likelihood_part, shared, part, batch, "likelihood", progress)
-            ode.check_solved(failed, options["solver"], options["max_steps"])
+            parts = {"batch": batch, "what": "likelihood", "progress": progress}
+            *values, _ = in_parts(_likelihood_part, shared, part, **parts)
             found.append(Likelihood(*values))
+            ode.check_solved(found[-1].failed, settings)
         if len(found) == 1:
             return found[0]
         totals = np.stack([one.total for one in found])
         error = totals.std(0, ddof=1) / len(found) ** 0.5
-        return Likelihood(totals.mean(0), np.mean([one.groups for one in found], axis=0), error, found[-1].z)
+        groups = np.mean([one.groups for one in found], axis=0)
+        return Likelihood(totals.mean(0), groups, error, found[-1].z, found[-1].failed)
 
     def given(self, keep: Sequence[int]) -> tuple[Schedule, list[int]]:
         """The schedule to go on with from the groups `keep`, and these as a list.
@@ -218,7 +221,7 @@ class Model:
     @property
     def pieces(self) -> int:
         """Straight pieces of the schedule's path, the fewest steps that it can be walked in."""
-        return len(paths.of(self.schedule, forward=True).t_start)
+        return len(ode.path.of(self.schedule).t_start)
 
     def _solve(
         self,
@@ -226,25 +229,37 @@ class Model:
         what: str,
         schedule: Schedule,
         *,
+        forward: bool,
+        done: Sequence[int] = (),
+        waiting: Sequence[int] = (),
         label=None,
         guidance=None,
         batch: int = 256,
         progress: bool = False,
         **options,
     ):
-        path, options = ode.plan(schedule, **{**build.solver_options(self.config.sampling), **options})
-        shared = self.u, self.process, path, self._guidance(label, guidance), options
+        steps, options = self._options(options)
+        path = ode.path.of(schedule, steps=steps, done=done, waiting=waiting)
+        settings = ode.settings(path, forward=forward, **options)
+        shared = self.u, self.process, path, self._guidance(label, guidance), options | {"forward": forward}
         part = self._labelled({"x": x}, label)
-        end, failed, along = self._in_parts(_solve_part, shared, part, batch, what, progress)
-        ode.check_solved(failed, options["solver"], options["max_steps"])
+        end, failed, along = in_parts(_solve_part, shared, part, batch=batch, what=what, progress=progress)
+        ode.check_solved(failed, settings)
         if along is None:
             return end
-        times = path.frame_times(options["frames"]).ravel()
-        return end, np.array([path.t_start[0], *times]), np.concatenate([x[None], along])
+        way = path if forward else path.reversed()
+        times = way.frame_times(settings.frames).ravel()
+        return end, np.array([way.t_start[0], *times]), np.concatenate([x[None], along])
+
+    def _options(self, options: dict) -> tuple[Any, dict]:
+        """Steps, and the other options of a solve, by default the config's; tolerances as arrays, for one program."""
+        options = {**build.solver_options(self.config.sampling), **options}
+        tolerances = {name: np.asarray(options[name], np.float64) for name in ("rtol", "atol")}
+        return options.pop("steps"), options | tolerances
 
     def _checked(self, x, name: str) -> np.ndarray:
         self._check_shape(x, name)
-        return np.asarray(ode.check_state(self.process, self.schedule, x, name))
+        return np.asarray(ode.check_state(self.process, self.schedule.k, x, name))
 
     def _check_shape(self, x, name: str) -> None:
         expected = self.config.data.shape
@@ -284,25 +299,6 @@ class Model:
         guidance = self.config.sampling.guidance if guidance is None else guidance
         return None if label is None or guidance == 1 else jnp.float32(guidance)
 
-    def _in_parts(self, function, shared, arrays: dict, batch: int, what: str, progress: bool):
-        """function(shared, part) on parts of one length, so that it compiles once; the outputs joined."""
-        if batch < 1:
-            raise ValueError(f"batch: must be at least 1, got {batch}")
-        total = len(arrays["x"])
-        devices = jax.local_device_count()
-        batch = -(-min(batch, total) // devices) * devices
-        outputs, run = [], batches.over_examples(function, shared)
-        with tqdm(total=total, unit=" images", desc=what, disable=not progress) as bar:
-            for start in range(0, total, batch):
-                chosen = np.minimum(np.arange(start, start + batch), total - 1)  # the last example fills up
-                count = min(batch, total - start)
-                *ends, along = run({name: array[chosen] for name, array in arrays.items()})
-                along = None if along is None else np.asarray(along)[:, :count]
-                outputs.append((*(np.asarray(end)[:count] for end in ends), along))
-                bar.update(count)
-        *ends, along = zip(*outputs)
-        return *map(np.concatenate, ends), None if along[0] is None else np.concatenate(along, axis=1)
-
 
 def _told(u, part, guidance):
     return Guided(u, part["label"], guidance) if "label" in part else u
@@ -310,7 +306,7 @@ def _told(u, part, guidance):
 
 def _solve_part(shared, part):
     u, process, path, guidance, options = shared
-    solution = ode.follow(_told(u, part, guidance), process, path, part["x"], **options)
+    solution = ode.solve(_told(u, part, guidance), process, path, part["x"], throw=False, **options)
     along = None if solution.frames is None else solution.frames.reshape(-1, *part["x"].shape)
     return solution.x, solution.failed, along
 
@@ -323,9 +319,9 @@ def _invert_part(shared, part):
 
 def _likelihood_part(shared, part):
     u, process, path, guidance, options = shared
-    each = jax.random.wrap_key_data(part["key"])
-    found, failed = likelihood.follow(_told(u, part, guidance), process, path, part["x"], each, **options)
-    return *found, failed, None
+    key = jax.random.wrap_key_data(part["key"])
+    u = _told(u, part, guidance)
+    return *likelihood.log_likelihood(u, process, path, part["x"], key=key, throw=False, **options), None
 
 
 def load(

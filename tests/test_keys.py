@@ -77,8 +77,8 @@ def test_no_two_purposes_draw_from_one_key(quick_compilation, drawn):
     of_training = {f"step {step}": drawn(lambda step=step: trained(step)) for step in (0, 1)}
     of_augmentation = keys.root(0, "augmentation", 0, 0)
     found = of_training | {
-        "sample": drawn(lambda: latent.latents([0, 1], SHAPE)),
-        "fill": drawn(lambda: latent.latents([0, 1], SHAPE, "fill")),
+        "sample": drawn(lambda: latent.noise([0, 1], SHAPE)),
+        "fill": drawn(lambda: latent.noise([0, 1], SHAPE, "fill")),
         "resample": drawn(lambda: latent.resample(PROCESS, zeros, [0], key, count=2)),
         "dequantise": drawn(lambda: pixels.dequantise(zeros, jax.random.split(key, 2))),
         "dequantise of key": drawn(lambda: pixels.dequantise(zeros, keys.each(0, "dequantise", count=2))),
@@ -97,15 +97,15 @@ def test_no_two_purposes_draw_from_one_key(quick_compilation, drawn):
 
 def test_fresh_noise_is_not_the_image_s_own():
     """Seed 0 for the latent and key(0) for what takes its place."""
-    z = latent.latents([0], SHAPE)
+    z = latent.noise([0], SHAPE)
     for fresh in latent.resample(PROCESS, z, [0], jax.random.key(0), count=4):
         assert jnp.abs(fresh - z)[0, :4].min() > 1e-5  # the top half is group 1
-    correlation = np.corrcoef(np.reshape(latent.latents(np.arange(64), SHAPE), -1), np.reshape(noise_of("fill"), -1))
+    correlation = np.corrcoef(np.reshape(latent.noise(np.arange(64), SHAPE), -1), np.reshape(noise_of("fill"), -1))
     assert abs(correlation[0, 1]) < 0.06
 
 
 def noise_of(purpose):
-    return latent.latents(np.arange(64), SHAPE, purpose)
+    return latent.noise(np.arange(64), SHAPE, purpose)
 
 
 def test_numbers_do_not_depend_on_the_precision():
@@ -120,7 +120,7 @@ def test_numbers_do_not_depend_on_the_precision():
 
 
 def test_what_is_resampled_depends_on_its_place_alone():
-    z = latent.latents([0, 1, 2], SHAPE)
+    z = latent.noise([0, 1, 2], SHAPE)
     many, few = (latent.resample(PROCESS, z[:n], [0], jax.random.key(1), count=c) for n, c in ((3, 4), (2, 1)))
     np.testing.assert_allclose(many[:1, :2], few, atol=1e-6)
 

@@ -11,7 +11,7 @@ import sys
 import pytest
 import yaml
 
-from gdm_jax.cli import main
+from gdm_jax.cli.main import _parse
 
 ROOT = pathlib.Path(__file__).parents[1]
 LAUNCH = ROOT / "launch"
@@ -35,7 +35,7 @@ def test_shell_is_sound(script):
 def accepted(words):
     """The arguments of a `gdm` command, parsed; its config must exist."""
     assert words[0] == "gdm"
-    _, arguments = main._parse(words[1:])
+    _, arguments = _parse(words[1:])
     assert all(word.startswith("--config.") for word in arguments.rest)
     assert (ROOT / arguments.config.split(":")[0]).is_file()
     return arguments

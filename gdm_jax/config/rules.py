@@ -58,7 +58,9 @@ def check_sampling(config: Config, family: Family) -> Schedule:
         if name.startswith("sampling."):
             _check_field(name, value, rule, {}, trains=False)
     schedule = build.schedule(config, family.k, family)
-    ode.plan(schedule, forward=False, **build.solver_options(config.sampling))
+    options = build.solver_options(config.sampling)
+    path = ode.path.of(schedule, steps=options.pop("steps"))
+    ode.settings(path, forward=False, **options)
     return schedule
 
 

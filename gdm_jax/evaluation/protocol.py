@@ -122,14 +122,16 @@ def compare_images(images, judge: Judge, *, neighbours: int = 3) -> dict:
 
 def calls(model: Model, **options) -> int | None:
     """Network calls an image, or None where the steps adapt; without guidance, which doubles them."""
-    path, planned = ode.plan(model.schedule, forward=False, **build.solver_options(model.config.sampling) | options)
-    return None if path.steps is None else ode.calls(planned["solver"], path.steps)
+    sampling = build.solver_options(model.config.sampling) | options
+    path = ode.path.of(model.schedule, steps=sampling.pop("steps"))
+    solver = ode.settings(path, forward=False, **sampling).solver
+    return None if path.steps is None else ode.calls(solver, path.steps)
 
 
 def _depends(model: Model, judge: Judge, *, label=None, guidance=None, **options) -> dict:
     """All that a sample's features depend on, said in one way only."""
     sampling = build.solver_options(model.config.sampling) | options
-    path, _ = ode.plan(model.schedule, forward=False, **sampling)
+    path = ode.path.of(model.schedule, steps=sampling["steps"]).reversed()
     adaptive = path.steps is None
     guidance = model.config.sampling.guidance if guidance is None else guidance
     return {

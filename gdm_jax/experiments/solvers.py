@@ -93,7 +93,7 @@ def error_of(again, real) -> dict:
 
 def adaptive_calls(model: Model, real, options: dict) -> float:
     """Mean calls an image of sampling with adaptive steps."""
-    z = latent.latents(np.arange(len(real)), model.config.data.shape)
+    z = latent.noise(np.arange(len(real)), model.config.data.shape)
     solved = ode.solve(model.u, model.process, model.schedule, z, forward=False, **options)
     solver = ode.SOLVERS[options["solver"]]()
     return float(np.mean([ode.calls(solver, steps) for steps in np.asarray(jax.device_get(solved.steps))]))

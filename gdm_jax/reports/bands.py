@@ -54,8 +54,8 @@ def bands(
         text += f"\nTotal correlation between groups: {nats:.3f} nats; if independent, 0 with error {error:.3f}.\n"
 
     fixed = counts(process.groups)
-    shared = np.asarray(latent.latents(np.arange(seed, seed + sets), shape))
-    free = np.asarray(latent.latents(np.arange(seed + sets, seed + sets + sets * members), shape))
+    shared = np.asarray(latent.noise(np.arange(seed, seed + sets), shape))
+    free = np.asarray(latent.noise(np.arange(seed + sets, seed + sets + sets * members), shape))
     free = free.reshape(sets, members, *shape)
     found = []
     for count in fixed:

@@ -61,7 +61,7 @@ def from_images(model: Model, x, *, solver=None, steps=None, label=None, **optio
 
 def from_seeds(model: Model, seeds: Sequence[int], **options) -> Source:
     """Samples, one from each seed. **options: of `Model.decode`."""
-    z = np.asarray(latent.latents(seeds, model.config.data.shape))
+    z = np.asarray(latent.noise(seeds, model.config.data.shape))
     return Source(model.decode(z, **options), z, options, [])
 
 

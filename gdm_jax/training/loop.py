@@ -156,7 +156,7 @@ def _collect(pending: list, step: int) -> dict[str, float]:
 def _picture(experiment: Experiment, shape: tuple[int, ...], options: dict[str, Any], ema: Any) -> Image.Image:
     """A grid of samples from the averaged parameters, always from the same noise."""
     image = len(shape) == 3
-    z = latent.latents(np.arange(_SAMPLES if image else 4096), shape)
+    z = latent.noise(np.arange(_SAMPLES if image else 4096), shape)
     u = functools.partial(experiment.network.apply, ema)
     x = np.asarray(ode.generate(u, experiment.process, experiment.schedule, z, **options))
     return drawing.grid(x) if image else drawing.cloud(x)

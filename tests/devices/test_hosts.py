@@ -114,7 +114,7 @@ def test_an_error_ends_all_and_is_shown(file, cache, tmp_path):
 ENDS = """
 import os, sys
 from gdm_jax import cli
-from gdm_jax.training import hosts, log
+from gdm_jax.workdir import log
 
 def write(self, step, write=log.Log.write, **values):
     write(self, step, **values)

@@ -285,14 +285,14 @@ def test_inverse_euler_undoes_euler():
 
 
 def test_latents_depend_on_their_seed_alone():
-    z = gdm.ode.latents([5, 6, 7], (4, 4, 1))
-    np.testing.assert_array_equal(z[1:2], gdm.ode.latents([6], (4, 4, 1)))
+    z = gdm.noise([5, 6, 7], (4, 4, 1))
+    np.testing.assert_array_equal(z[1:2], gdm.noise([6], (4, 4, 1)))
 
 
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"solver": "eular", "steps": 9}, "solver must be one of euler"),
+        ({"solver": "eular", "steps": 9}, "solver: must be one of euler"),
         ({"solver": "euler", "steps": 2}, "at least one per segment, 3 here, got 2"),
         ({"solver": "euler", "steps": (1, 2)}, "a total or 3 positive numbers"),
         ({"solver": "euler", "steps": (1, 0, 3)}, "a total or 3 positive numbers"),

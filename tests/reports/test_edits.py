@@ -236,4 +236,4 @@ def test_one_group_alone_interpolates_as_a_whole(model):
     made = edits.interpolate(whole, source, count=3)
     assert made.x.shape == (1, 1, 3, *SHAPE)
     close(made.x[0, 0, [0, -1]], source.x)
-    assert isinstance(whole, gdm.model.Model) and latent.latents([1, 2], SHAPE).shape == source.z.shape
+    assert isinstance(whole, gdm.model.Model) and latent.noise([1, 2], SHAPE).shape == source.z.shape
