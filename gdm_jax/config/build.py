@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gdm_jax._tables import call, choose, first_line, takes
-from gdm_jax.config.schema import Config, Model, Sampling
+from gdm_jax.config.schema import Config, Model, Own, Sampling
 from gdm_jax.networks import NETWORKS, InBasis
 from gdm_jax.process import family as families
 from gdm_jax.process import schedule as schedules
@@ -39,7 +39,7 @@ class Experiment(NamedTuple):
     network: Any
 
 
-def process(config: Config, own: Mapping[str, Mapping[str, Callable]] | None = None) -> Process:
+def process(config: Config, own: Own | None = None) -> Process:
     """The process that config.data.shape and config.process describe.
 
     Args:
@@ -63,7 +63,7 @@ def process(config: Config, own: Mapping[str, Mapping[str, Callable]] | None = N
     return Process(partition, space, interpolant=settings.interpolant, strict=settings.strict)
 
 
-def _entry(field: str, name: str, table, own, argument: str, known: Mapping[str, Any]):
+def _entry(field: str, name: str, table: Mapping[str, Callable], own: Own | None, argument: str, known: Mapping) -> Any:
     """What the entry that a field names makes of what is known."""
     made_by = choose({**table, **(own or {}).get(argument, {})}, name, field)
     try:
@@ -101,7 +101,7 @@ def schedule(config: Config, k: int, trained_on: Family | None = None) -> Schedu
     Args:
       config: Config of the experiment.
       k: Number of groups.
-      trained_on: That family, where it is at hand.
+      trained_on: Family of config.schedule, where it is at hand.
 
     Raises:
       ValueError: if its boundaries, overlap or order do not fit k, or the network was not trained on such a path.
@@ -146,7 +146,7 @@ def solver_options(sampling: Sampling) -> dict[str, Any]:
     return {"solver": sampling.solver, "steps": steps, "rtol": sampling.rtol, "atol": sampling.atol}
 
 
-def network(config: Config, process: Process, own: Mapping[str, Mapping[str, Callable]] | None = None) -> Any:
+def network(config: Config, process: Process, own: Own | None = None) -> Any:
     """The network of config.model, with `init` and `apply`; see `gdm_jax.networks`.
 
     Args:

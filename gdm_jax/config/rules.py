@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from gdm_jax import ode
 from gdm_jax._tables import suggest, takes
 from gdm_jax.config import build
 from gdm_jax.config.build import Experiment
-from gdm_jax.config.schema import Config, Rule, Table
+from gdm_jax.config.schema import Config, Own, Rule, Table
 from gdm_jax.process import groups
 from gdm_jax.process.basis import BASES
 from gdm_jax.process.family import Family
@@ -23,8 +23,6 @@ __all__ = ["check", "check_sampling"]
 # Beyond these a config asks for more than fits any machine.
 LONGEST_AXIS, MOST_GROUPS = 1024, 4096
 MOST_PLACES = 2**20  # groups times the schedules that a network is trained on
-
-Own = Mapping[str, Mapping[str, Callable]]
 
 
 def check(config: Config, own: Own | None = None, *, trains: bool = True) -> Experiment:
@@ -163,6 +161,6 @@ def _rule(name: str, value: Any, holds: bool, rule: str) -> None:
         raise ValueError(f"{name}: must be {rule}, got {value}")
 
 
-def _choice(name: str, value: str, allowed) -> None:
+def _choice(name: str, value: str, allowed: Collection[str]) -> None:
     if value not in allowed:
         raise ValueError(f"{name}: must be one of {', '.join(allowed)}, got {value!r}{suggest(value, allowed)}")

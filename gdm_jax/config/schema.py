@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from gdm_jax import loss
@@ -14,7 +14,10 @@ from gdm_jax.process.basis import BASES
 from gdm_jax.process.groups import GROUPINGS
 from gdm_jax.process.interpolant import INTERPOLANTS
 
-__all__ = ["Config", "Data", "Groupwise", "Intervals", "Model", "Rule", "Sampling", "Table", "Training", "field"]
+__all__ = ["Config", "Data", "Groupwise", "Intervals", "Model", "Own", "Rule", "Sampling", "Table", "Training", "field"]
+
+# Entries that count beside those of the tables, for one load: "groupings", "bases" and "networks", each by its names.
+Own = Mapping[str, Mapping[str, Callable]]
 
 
 class Table(NamedTuple):

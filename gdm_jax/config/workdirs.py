@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from gdm_jax.config import read, rules
 from gdm_jax.config.build import Experiment
-from gdm_jax.config.schema import Config
+from gdm_jax.config.schema import Config, Own
 from gdm_jax.workdir import manifest
 
 __all__ = ["FREE", "check_unchanged", "differences", "experiment", "of_workdir", "resampled"]
@@ -31,7 +31,7 @@ def of_workdir(workdir: str | os.PathLike) -> Config:
 def experiment(
     workdir: str | os.PathLike,
     sampling: Mapping[str, Any] | None = None,
-    own: Mapping[str, Mapping[str, Callable]] | None = None,
+    own: Own | None = None,
 ) -> tuple[Config, Experiment]:
     """The config that a run left in its workdir, and what it describes; no config file is run.
 

@@ -70,7 +70,14 @@ def train(config: Config, workdir: str | os.PathLike, *, progress: bool = True) 
         return _run(config, experiment, workdir, source, held, progress)
 
 
-def _run(config: Config, experiment: Experiment, workdir: pathlib.Path, source, held, progress: bool):
+def _run(
+    config: Config,
+    experiment: Experiment,
+    workdir: pathlib.Path,
+    source: Any,
+    held: contextlib.ExitStack,
+    progress: bool,
+) -> states.TrainState:
     told = held.enter_context(preemption.watch())
     training, net, process = config.training, experiment.network, experiment.process
     state = states.create(net, config.data.shape, process.k, training=training, seed=config.seed)

@@ -31,7 +31,7 @@ class TrainState:
       opt_state: State of the optimizer.
     """
 
-    step: jax.Array
+    step: Any
     params: Any
     ema: Any
     opt_state: Any

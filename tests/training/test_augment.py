@@ -11,9 +11,9 @@ from gdm_jax.config import build
 from gdm_jax.devices import parallel
 from gdm_jax.networks import embedding
 from gdm_jax.networks.unet import UNet
-from gdm_jax.training import state as states
 from gdm_jax.training import step as steps
 from gdm_jax.training.augment import augment, draw, resample
+from tests.runs import created, draws
 
 P, KEYS = 0.3, 4000
 PARTS = {"left": [0], "top": [1], "scale": [2], "turn": [3, 4], "stretch": [5, 6], "shift": [7, 8]}
@@ -251,22 +251,13 @@ def batch():
 
 
 class Linear:
-    """A network that compiles in no time; the U-Net takes a step in test_config.py."""
+    """A network that compiles in no time; the U-Net takes a step in tests/config/test_experiments.py."""
 
     def init(self, key, x, alpha):
         return {"x": jnp.ones(x.shape[1:]), "augmentation": jax.random.normal(key, (9, *x.shape[1:]))}
 
     def apply(self, params, x, alpha, augmentation):
         return params["x"] * x + jnp.tensordot(augmentation, params["augmentation"], 1)
-
-
-def created(chosen, net, k):
-    return states.create(net, chosen.data.shape, k, training=chosen.training, seed=chosen.seed)
-
-
-def drawn_by(chosen, step, position, shape):
-    chance = {"seed": chosen.seed, "batch": chosen.training.batch, "label_dropout": chosen.training.label_dropout}
-    return steps.draw(build.family(chosen, 1), step, position, shape, **chance)
 
 
 def step_of(chosen, net):
@@ -310,10 +301,10 @@ def test_what_the_loss_is_given(batch, monkeypatch, dequantise):
     monkeypatch.setitem(loss.LOSSES, "unweighted", weighed)
     step, state = step_of(chosen, net)
     _, metrics = jax.jit(step)(state, batch)
-    draws = drawn_by(chosen, 0, jnp.arange(8), (8, 8, 1))
+    chance = draws(chosen, 0, jnp.arange(8), (8, 8, 1))
     pixels = jnp.asarray(batch["x"] / 127.5 - 1, jnp.float32)
-    images, values = jax.jit(jax.vmap(augment, (0, 0, None)))(draws.augmentation, pixels, 0.5)
-    images += dequantise * draws.jitter * 2 / 255
+    images, values = jax.jit(jax.vmap(augment, (0, 0, None)))(chance.augmentation, pixels, 0.5)
+    images += dequantise * chance.jitter * 2 / 255
     expected = images + np.einsum("nv,v...->n...", values, state.params["augmentation"])
     np.testing.assert_allclose(metrics["loss"], (weights * expected).sum() / 8, rtol=1e-4)
 
@@ -323,7 +314,7 @@ def test_keys_depend_on_the_position_alone():
 
     @jax.jit
     def drawn(position, step):
-        return jax.random.key_data(drawn_by(chosen, step, position, (1,)).augmentation)
+        return jax.random.key_data(draws(chosen, step, position, (1,)).augmentation)
 
     whole, later = (drawn(jnp.arange(8), step) for step in (3, 4))
     np.testing.assert_array_equal(drawn(jnp.array([5, 2]), 3), whole[jnp.array([5, 2])])
