@@ -30,7 +30,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Model", "Process", "basis", "conditional", "encode", "family", "generate", "generate_given", "groups", "guided",
     "interpolant", "inversion", "invert", "latent", "likelihood", "load", "log_likelihood", "loss", "ode", "path",
-    "schedule",
+    "noise", "pixels", "schedule",
 ]
 
 

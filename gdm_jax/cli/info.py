@@ -38,7 +38,8 @@ def run(arguments: argparse.Namespace) -> None:
     process = build.process(config)
     schedule = build.schedule(config, process.k)
     net = build.network(config, process)
-    params = jax.eval_shape(lambda: state.create(config, net, process.k)).params
+    shape, training = config.data.shape, config.training
+    params = jax.eval_shape(lambda: state.create(net, shape, process.k, training=training, seed=config.seed)).params
     count = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
     print(f"data       {config.data.name} {config.data.shape}")
     print(f"process    {config.process.groups}, basis {config.process.basis}, {config.process.interpolant}")
