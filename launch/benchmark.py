@@ -84,7 +84,7 @@ def network_rows(arguments) -> None:
     """Measures the training step and the forward pass of DDPM++, and the cost of the basis."""
     of_model = {"channels": arguments.channels, "dtype": arguments.dtype, "remat": arguments.remat}
     c, process, net, batch = experiment(arguments.batch, **of_model)
-    current = state.create(c, net, process.k)
+    current = state.create(net, c.data.shape, process.k, training=c.training, seed=c.seed)
     params = jax.tree.map(jnp.copy, current.params)
     count = sum(leaf.size for leaf in jax.tree.leaves(params))
     x, alpha = jnp.ones((arguments.batch, SIDE, SIDE, 3)), jnp.ones((arguments.batch, process.k))
@@ -195,7 +195,7 @@ def loop_rows(arguments) -> None:
 def save_rows(arguments) -> None:
     """Times training steps of DDPM++ in threes: a plain one, one that saves, and one during the write to disk."""
     c, process, net, batch = experiment(arguments.batch, channels=arguments.channels, dtype=arguments.dtype)
-    current = parallel.place(state.create(c, net, process.k))
+    current = parallel.place(state.create(net, c.data.shape, process.k, training=c.training, seed=c.seed))
     train = parallel.over_devices(step.make_step(c, net, process, build.family(c, process.k)))
     with tempfile.TemporaryDirectory() as folder:
         saved = checkpoint.Checkpoints(folder)
@@ -262,7 +262,7 @@ def scaling_rows(arguments) -> None:
 def rate_on_all_devices(repeats: int) -> float:
     """Images per second of the training step of a small U-Net."""
     c, process, net, batch = experiment(8 * jax.device_count(), channels=32, multipliers=(1, 2), blocks=1, attention=())
-    current = parallel.place(state.create(c, net, process.k))
+    current = parallel.place(state.create(net, c.data.shape, process.k, training=c.training, seed=c.seed))
     train = parallel.over_devices(step.make_step(c, net, process, build.family(c, process.k)))
 
     def one_step():
@@ -289,7 +289,7 @@ def flops(c, batch: int) -> float:
     c = dataclasses.replace(c, training=dataclasses.replace(c.training, batch=batch, accumulate=1))
     process = build.process(c)
     net = build.network(c, process)
-    current = jax.eval_shape(lambda: state.create(c, net, process.k))
+    current = jax.eval_shape(lambda: state.create(net, c.data.shape, process.k, training=c.training, seed=c.seed))
     numbers = jax.ShapeDtypeStruct((batch,), jnp.int32)
     images = {"x": jax.ShapeDtypeStruct((batch, *c.data.shape), jnp.uint8), "label": numbers, "position": numbers}
     train = step.make_step(c, net, process, build.family(c, process.k))
@@ -301,7 +301,7 @@ def kept(c, dtype: str, remat: bool, batch: int = 2) -> float:
     c = dataclasses.replace(c, model=dataclasses.replace(c.model, dtype=dtype, remat=remat))
     process = build.process(c)
     net = build.network(c, process)
-    params = jax.eval_shape(lambda: state.create(c, net, process.k)).params
+    params = jax.eval_shape(lambda: state.create(net, c.data.shape, process.k, training=c.training, seed=c.seed)).params
     x, alpha = (jax.ShapeDtypeStruct((batch, *shape), jnp.float32) for shape in (c.data.shape, (process.k,)))
     backward = jax.eval_shape(lambda params, *of: jax.vjp(lambda p: net.apply(p, *of), params)[1], params, x, alpha)
     of_images = [leaf for leaf in jax.tree.leaves(backward) if leaf.shape[:1] == (batch,)]

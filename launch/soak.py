@@ -104,7 +104,8 @@ def end(workdir: pathlib.Path) -> dict[str, str]:
     """Hashes of the parts of a run's last state."""
     settings = configs.of_workdir(workdir)
     process = build.process(settings)
-    template = state.create(settings, build.network(settings, process), process.k)
+    net, shape = build.network(settings, process), settings.data.shape
+    template = state.create(net, shape, process.k, training=settings.training, seed=settings.seed)
     found, position = state.restore(checkpoint.Checkpoints(workdir, create=False), template)
     batches = data.stream(data.open_source(settings.data), seed=settings.seed, batch=settings.training.batch)
     batches.set_state(position)
