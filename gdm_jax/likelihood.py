@@ -24,6 +24,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
 from gdm_jax import ode
@@ -109,7 +110,7 @@ def log_likelihood(
     settings = ode.settings(path, forward=True, **options)
     most_moving = widest(process, path, x) if most_moving is None else most_moving
     found = _log_likelihood(u, process, path, x, keys, probes=probes, widest=most_moving, settings=settings)
-    if throw and isinstance(found.failed, jax.core.Tracer):
+    if throw and isinstance(found.failed, Tracer):
         message = "likelihood: the solver failed; call it outside jit to learn where"
         return found._replace(total=eqx.error_if(found.total, found.failed.any(), message))
     if throw:
@@ -130,7 +131,7 @@ def widest(process: Process, path: Path, x: Float[ArrayLike, " batch *shape"]) -
     All elements of an example where the process or the path is traced.
     """
     shape = np.shape(x)[1:]
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in (process.groups.index, path.alpha_start)):
+    if any(isinstance(leaf, Tracer) for leaf in (process.groups.index, path.alpha_start)):
         return math.prod(shape)
     channels = math.prod(shape) // int(process.groups.sizes.sum())
     return int((path.moving * process.groups.sizes).sum(1).max(initial=0)) * channels
