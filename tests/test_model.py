@@ -114,6 +114,7 @@ def test_frames_lead_from_noise_to_data(model):
         (lambda model: model.sample(4, batch=0), "batch"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_bad_samples(model, call, message):
     with pytest.raises(ValueError, match=message):
         call(model)
@@ -323,6 +324,7 @@ def test_another_order_compiles_nothing(model):
         (lambda model, x: model.under(overlap=1).fill(x, [1]), "not trained to go on from groups"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_refusals(model, digits, call, message):
     """Before anything is solved, in one line."""
     with pytest.raises(ValueError, match=message) as caught:
