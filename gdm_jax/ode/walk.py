@@ -7,7 +7,7 @@ adaptive solver sees a smooth equation, and one compilation serves any number of
 from __future__ import annotations
 
 import inspect
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import diffrax
 import jax
@@ -29,6 +29,7 @@ CHECKPOINTS = 16  # states a piece that a gradient keeps of fixed steps; it comp
 _diffeqsolve = inspect.unwrap(diffrax.diffeqsolve)
 
 
+@runtime_checkable
 class Field(Protocol):
     """What `walk` asks of a field. The state y is a pytree of whole batches, `[batch, ...]`."""
 

@@ -416,6 +416,7 @@ def test_bases_hold_what_double_precision_asks_for(double, basis):
         ({"solver": "inverse_euler"}, "inverse_euler is for encode"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_what_is_no_solve(change, message):
     options = {"z": jnp.ones((2, 6)), "solver": "euler", "steps": 6} | change
     with pytest.raises(ValueError, match=message):
