@@ -66,8 +66,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message that says something, or the name of its kind.
+def first_line(error: BaseException | str) -> str:
+    """The first line of an error's message, or of a text, that says something; else the name of its kind.
 
     >>> first_line(ValueError("\\n  no such group \\n at all")), first_line(EOFError())
     ('no such group', 'EOFError')

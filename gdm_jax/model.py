@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -209,8 +210,8 @@ class Model:
         Raises:
           ValueError: if a field is unknown or mistyped, or the model was not trained on such a path.
         """
-        config = _changed(self.config, changes)
-        return dataclasses.replace(self, config=config, schedule=build.schedule(config, self.process.k))
+        config = configs.resampled(self.config, changes)
+        return dataclasses.replace(self, config=config, schedule=configs.check_sampling(config, self.family))
 
     @property
     def inverse_steps(self):
@@ -323,34 +324,32 @@ def _likelihood_part(shared, part):
     return *likelihood.log_likelihood(u, process, path, part["x"], key=key, throw=False, **options), None
 
 
-def load(workdir, *, step: int | None = None, **changes) -> Model:
+def load(
+    workdir: str | os.PathLike,
+    *,
+    step: int | None = None,
+    groupings: Mapping[str, Callable] | None = None,
+    bases: Mapping[str, Callable] | None = None,
+    networks: Mapping[str, Callable] | None = None,
+    **changes: Any,
+) -> Model:
     """A model from a workdir of `gdm train`, without running any code of its config.
 
     Args:
-      workdir: holding config.json and checkpoints/.
-      step: of the checkpoint; the newest readable one by default.
-      **changes: fields of `config.sampling` to change, e.g. solver="heun", steps=32, boundaries=(0.1, 0.2, 0.3).
+      workdir: Folder that holds config.json and checkpoints/.
+      step: Step of the checkpoint. The newest readable one by default.
+      groupings: Groupings of the model that are not in `gdm_jax.process.groups.GROUPINGS`, by the names in its config.
+      bases: Bases that are not in `gdm_jax.process.basis.BASES`.
+      networks: Networks that are not in `gdm_jax.networks.NETWORKS`.
+      **changes: Fields of `config.sampling` to change, e.g. solver="heun", steps=32, boundaries=(0.1, 0.2, 0.3).
 
     Raises:
-      ValueError: if a change is unknown or mistyped, if there is no such checkpoint, or if it is of another
-        architecture (differing paths named).
+      ValueError: if the config names what is not here, a change is unknown or mistyped, there is no such checkpoint, or
+        it is of another architecture (differing paths named).
     """
-    workdir = pathlib.Path(workdir)
-    config = _changed(configs.of_workdir(workdir), changes)
-    process = build.process(config)
-    net = build.network(config, process)
+    own = {"groupings": groupings or {}, "bases": bases or {}, "networks": networks or {}}
+    config, (process, family, schedule, net) = configs.experiment(workdir, changes, own)
     x, alpha = jnp.zeros((1, *config.data.shape)), jnp.zeros((1, process.k))
-    template = jax.eval_shape(net.init, jax.random.key(0), x, alpha)
-    params, step = checkpoint.Checkpoints(workdir, create=False).restore_ema(template, step)
-    family, schedule = build.family(config, process.k), build.schedule(config, process.k)
+    template = jax.eval_shape(net.init, keys.root(0, "parameters"), x, alpha)
+    params, step = checkpoint.Checkpoints(pathlib.Path(workdir), create=False).restore_ema(template, step)
     return Model(jax.tree_util.Partial(net.apply, params), process, schedule, family, config, step)
-
-
-def _changed(config: configs.Config, changes: dict) -> configs.Config:
-    """config with other fields of its sampling; a number stands for a tuple of one."""
-    changes = {
-        name: (value,) if name in ("steps", "overlap") and np.ndim(value) == 0 else value
-        for name, value in changes.items()
-    }
-    values = dataclasses.asdict(config)
-    return configs.from_dict({**values, "sampling": {**values["sampling"], **changes}})

@@ -12,9 +12,8 @@ import pytest
 import gdm_jax as gdm
 from gdm_jax import config as configs
 from gdm_jax import keys, latent, pixels
-from gdm_jax.config import build
 from gdm_jax.training.augment import augment
-from gdm_jax.training.step import draw
+from tests.runs import draws
 
 PACKAGE = pathlib.Path(gdm.__file__).parent
 PROCESS = gdm.Process(gdm.groups.bottom_to_top((8, 8), 2))
@@ -69,7 +68,7 @@ def test_no_two_purposes_draw_from_one_key(quick_compilation, drawn):
     )
 
     def trained(step):
-        return jax.tree.leaves(draw(config, build.family(config, 2), step, jnp.arange(2), SHAPE)._replace(keys=0))[:-1]
+        return jax.tree.leaves(draws(config, step, jnp.arange(2), SHAPE)._replace(keys=0))[:-1]
 
     of_training = {f"step {step}": drawn(lambda step=step: trained(step)) for step in (0, 1)}
     of_augmentation = keys.root(0, "augmentation", 0, 0)
@@ -130,6 +129,7 @@ def test_keys_are_made_in_one_place(file):
         assert made.isdisjoint({"jax.random.key", "jax.random.PRNGKey"})
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("seed", [-1, 2**32, 10**20, 0.5, True, "0"])
 def test_seeds_out_of_range(seed):
     with pytest.raises(ValueError, match="seeds: must be whole numbers from 0 to"):

@@ -217,7 +217,7 @@ def _written(builder: Any, name: str, dir: str, write: bool) -> Any:
     if (builder.data_path / "features.json").exists():
         _check_features(builder.data_path / "features.json")
     elif dir and not write:
-        raise ValueError(f"data.dir: {dir!r} holds no prepared {name!r}; prepare it first, with gdm prepare")
+        raise ValueError(f"data.dir: {dir!r} holds no prepared {name!r}; 'gdm prepare' prepares it")
     builder.download_and_prepare()
     return builder
 

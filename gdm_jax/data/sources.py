@@ -117,7 +117,7 @@ def examples(
 ) -> tuple[Float[np.ndarray, " n *shape"], Shaped[np.ndarray, " n"]]:
     """Some examples of a source, x in the model's range and labels."""
     chosen = source[np.asarray(numbers)]
-    return np.asarray(to_model_range(chosen["x"])), chosen["label"]
+    return to_model_range(chosen["x"]), chosen["label"]
 
 
 def spread(count: int, total: int) -> Int[np.ndarray, " n"]:

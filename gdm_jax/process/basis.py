@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from gdm_jax.process.arrays import Leaf
 
 
 @jax.tree_util.register_dataclass
@@ -27,8 +29,8 @@ class Basis:
       rank: int `[*shape]`, the frequency index of each coefficient, or None where there is no frequency.
     """
 
-    matrices: tuple[np.ndarray | jax.Array, ...] = ()
-    rank: np.ndarray | None = None
+    matrices: tuple[Leaf, ...] = ()
+    rank: Leaf | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -140,3 +142,7 @@ def _rank(key: np.ndarray) -> np.ndarray:
     rank = np.empty(key.size, np.int32)
     rank[np.argsort(key.ravel(), kind="stable")] = np.arange(key.size)
     return rank.reshape(key.shape)
+
+
+# Each takes, by name, what it needs among size (the grid, without channels), data_shape (with them) and sigma.
+BASES: dict[str, Callable[..., Basis]] = {"identity": identity, "dct": dct, "gaussian_blur": gaussian_blur}

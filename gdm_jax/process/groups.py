@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from gdm_jax.process.arrays import Leaf
 
 LARGEST = 2**24  # elements of a datum; more fits no network
 
@@ -34,7 +36,7 @@ class Groups:
     `Groups` may be a static argument or a field of a Flax module.
     """
 
-    index: np.ndarray
+    index: Leaf
     k: int = dataclasses.field(metadata={"static": True})
 
     @property
@@ -68,7 +70,10 @@ def from_index(index) -> Groups:
     >>> from_index([0, 0, 1, 2]).sizes.tolist()
     [2, 1, 1]
     """
-    index = np.asarray(index)
+    try:
+        index = np.asarray(index)
+    except ValueError:
+        raise ValueError("groups: rows of the index differ in length; nest it as the datum is") from None
     if index.size == 0 or not np.issubdtype(index.dtype, np.integer):
         raise ValueError(f"groups: index must be a non-empty integer array, got {index.dtype} of shape {index.shape}")
     if index.min() < 0:
@@ -223,3 +228,18 @@ def of_elements(index: np.ndarray | jax.Array, shape: Sequence[int]) -> np.ndarr
     """The group of every element of a datum, `[*shape]`. Axes that index lacks are the last ones (the channels)."""
     padded = index.reshape(index.shape + (1,) * (len(shape) - index.ndim))
     return (jnp if isinstance(index, jax.Array) else np).broadcast_to(padded, tuple(shape))
+
+
+# Each takes, by name, what it needs among shape (the grid, without channels), data_shape (with them), k, blocks,
+# boundaries, index and rank (that of the basis; None for pixels).
+GROUPINGS: dict[str, Callable[..., Groups]] = {
+    "single": single,
+    "bottom_to_top": bottom_to_top,
+    "right_to_left": right_to_left,
+    "blockwise": blockwise,
+    "cascade": cascade,
+    "cascade_inverse": cascade_inverse,
+    "per_element": per_element,
+    "frequency_bands": frequency_bands,
+    "from_index": from_index,
+}
