@@ -85,7 +85,7 @@ def _run(path: pathlib.Path, variant: str) -> ml_collections.ConfigDict:
     return settings
 
 
-def from_dict(values: dict) -> Config:
+def from_dict(values: Any) -> Config:
     """Nested dicts -> Config, checked.
 
     Raises:

@@ -89,7 +89,7 @@ def _check_field(name: str, value: Any, rule: Rule, own: Own, trains: bool) -> N
         _rule(name, value, all(_holds(number, rule) for number in numbers), "numbers " * several + words)
 
 
-def _holds(number: float, rule: Rule) -> bool:
+def _holds(number: int | float, rule: Rule) -> bool:
     return (
         (rule.least is None or number >= rule.least)
         and (rule.above is None or number > rule.above)

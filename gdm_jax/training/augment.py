@@ -42,7 +42,7 @@ __all__ = ["AUGMENTATIONS", "MARGIN", "Transformation", "augment", "draw", "resa
 MARGIN = 3  # pixels, the reach of the filters
 
 Image = Float[Array | np.ndarray, "height width channel"]
-Probability = float | Float[Array | np.ndarray, ""]
+Probability = int | float | Float[Array | np.ndarray, ""]
 
 
 class Transformation(NamedTuple):
