@@ -24,7 +24,7 @@ setup(
         "equinox>=0.13",
         "flax>=0.12.8",
         "grain>=0.2.14",
-        "importlib_resources>=6.4",  # imported, but not required, by tensorflow-datasets
+        "importlib_resources>=6.4",  # tensorflow-datasets imports it without requiring it
         "jax>=0.10",
         "jaxtyping>=0.3.3",
         "ml-collections>=1.1",
@@ -38,10 +38,10 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
-        "demo": ["scikit-learn>=1.5"],  # carries the digits of the quickstart
-        "eval": ["matplotlib>=3.9", "scikit-learn>=1.5"],  # curves, probes
-        "vgg": ["keras>=3.15"],  # VGG-19 as a judge of perception
-        "fid": ["torch-fidelity>=0.4.0"],  # Inception as the judge of samples
+        "demo": ["scikit-learn>=1.5"],  # contains the digits of the quickstart
+        "eval": ["matplotlib>=3.9", "scikit-learn>=1.5"],  # charts and linear probes
+        "vgg": ["keras>=3.15"],  # VGG-19 features for perceptual variance
+        "fid": ["torch-fidelity>=0.4.0"],  # Inception features for Frechet distances
         "mp4": ["av>=14"],
         "test": [
             "av>=14",

@@ -2,9 +2,9 @@
 
 Rooms on floors; each imports from the floors below its own, and from itself (tests/test_layout.py holds it):
 
-    1   process, network, keys, metrics, devices, _tables
+    1   process, network, keys, devices, _tables
     2   ode, loss, latent, networks, pixels, workdir
-    3   conditional, likelihood, config, data, drawing
+    3   conditional, likelihood, config, data, drawing, metrics
     4   model, training
     5   reports, evaluation
     6   experiments
@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gdm_jax import conditional, latent, likelihood, loss, ode
+from gdm_jax import conditional, latent, likelihood, loss, ode, pixels
 from gdm_jax.conditional import generate_given
+from gdm_jax.latent import noise
 from gdm_jax.likelihood import log_likelihood
 from gdm_jax.network import guided
 from gdm_jax.ode import encode, generate, inversion, invert, path
@@ -29,7 +30,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Model", "Process", "basis", "conditional", "encode", "family", "generate", "generate_given", "groups", "guided",
     "interpolant", "inversion", "invert", "latent", "likelihood", "load", "log_likelihood", "loss", "ode", "path",
-    "schedule",
+    "noise", "pixels", "schedule",
 ]
 
 

@@ -13,24 +13,25 @@ that is a list of group numbers, or a bool mask of the elements `[*groups.shape]
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, ArrayLike, Bool, Float, Key
 
 from gdm_jax import keys
 from gdm_jax.process.arrays import AnyArray, Integers, Numbers
-from gdm_jax.process.groups import check_groups
+from gdm_jax.process.groups import align, check_groups
 from gdm_jax.process.process import Process
 
-__all__ = ["interpolate", "keep", "latents", "lowest", "place", "resample", "swap", "traverse"]
+__all__ = ["interpolate", "keep", "lowest", "noise", "place", "resample", "swap", "traverse"]
 
-Latents = Float[AnyArray, "batch *shape"]
+Latents = Float[ArrayLike, "batch *shape"]
 Chosen = Integers | Bool[AnyArray, "*groups"]
 
 
-def latents(seeds: Integers, shape: Sequence[int], purpose: str = "sample") -> Float[Array, "n ..."]:
+def noise(seeds: Integers, shape: Sequence[int], purpose: str = "sample") -> Float[Array, "n ..."]:
     """Standard normal noise `[n, *shape]`, each example drawn from its own integer seed.
 
     An image sampled from a seed does not depend on its batch, nor on the precision: the numbers are those of float32.
@@ -45,12 +46,12 @@ def latents(seeds: Integers, shape: Sequence[int], purpose: str = "sample") -> F
       ValueError: If a seed is out of range.
     """
     seeds = keys.check_seeds(seeds)
-    noise = jax.vmap(lambda seed: jax.random.normal(keys.root(seed, purpose), tuple(shape), jnp.float32))(seeds)
-    return noise.astype(jnp.result_type(float))
+    drawn = jax.vmap(lambda seed: jax.random.normal(keys.root(seed, purpose), tuple(shape), jnp.float32))(seeds)
+    return drawn.astype(jnp.result_type(float))
 
 
 def swap(
-    process: Process, z: Latents, donor: Float[AnyArray, "donors *shape"], chosen: Chosen
+    process: Process, z: Latents, donor: Float[ArrayLike, "donors *shape"], chosen: Chosen
 ) -> Float[Array, "_ *shape"]:
     """z with the chosen elements of `donor`: U (M donor_bar + (1 - M) z_bar). One latent, or one donor, serves all.
 
@@ -68,7 +69,7 @@ def swap(
 def interpolate(
     process: Process,
     z: Latents,
-    donor: Float[AnyArray, "donors *shape"],
+    donor: Float[ArrayLike, "donors *shape"],
     chosen: Chosen,
     weights: Float[AnyArray, " n"] | Numbers,
     *,
@@ -192,12 +193,12 @@ def _mask(process: Process, chosen: Chosen, z: Array) -> Array:
         mask = np.asarray(chosen)
         if mask.shape != process.groups.shape:
             raise ValueError(f"mask: must be of shape {process.groups.shape}, that of the groups, got {mask.shape}")
-        return jnp.asarray(process.groups.align(mask, z.ndim - 1))
+        return jnp.asarray(align(mask, z.ndim - 1))
     groups = np.isin(np.arange(process.k), check_groups(chosen, process.k))
     return process.spread(groups, z)
 
 
-def _pair(process: Process, z: AnyArray, donor: AnyArray) -> tuple[Array, Array]:
+def _pair(process: Process, z: ArrayLike, donor: ArrayLike) -> tuple[Array, Array]:
     z, donor = _latents(process, z), _latents(process, donor)
     if z.shape[1:] != donor.shape[1:] or (len(z) != len(donor) and 1 not in (len(z), len(donor))):
         raise ValueError(f"latent: z and donor must be of one shape, got {z.shape} and {donor.shape}")
@@ -205,9 +206,10 @@ def _pair(process: Process, z: AnyArray, donor: AnyArray) -> tuple[Array, Array]
     return jnp.broadcast_to(z, batch), jnp.broadcast_to(donor, batch)
 
 
-def _latents(process: Process, z: AnyArray) -> Array:
-    process.check(z := z if hasattr(z, "shape") else np.asarray(z))
-    return jnp.asarray(z, jnp.result_type(float))
+def _latents(process: Process, z: ArrayLike) -> Array:
+    given: Any = z if hasattr(z, "shape") else np.asarray(z)
+    process.check(given)
+    return jnp.asarray(given, jnp.result_type(float))
 
 
 def place(process: Process, element: int | np.integer | Integers) -> tuple[int, ...]:

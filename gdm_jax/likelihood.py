@@ -24,17 +24,22 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
 from gdm_jax import ode
 from gdm_jax.devices import program
 from gdm_jax.keys import derive
 from gdm_jax.network import Network
-from gdm_jax.ode import walk
-from gdm_jax.ode.path import Path
+from gdm_jax.ode.path import Path, along
+from gdm_jax.ode.walk import walk
+from gdm_jax.process.groups import of_elements
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule, check_prefix
 
-DERIVATIVES_AT_ONCE = 16  # of an exact trace; more is faster and takes more memory
+__all__ = ["Likelihood", "log_likelihood", "widest"]
+
+DERIVATIVES_AT_ONCE = 16  # columns of an exact trace; more is faster and takes more memory
 PARTS = 64  # in which the elements of a group are added up
 
 
@@ -42,61 +47,74 @@ class Likelihood(NamedTuple):
     """What `log_likelihood` returns, in nats; densities with respect to x in [-1, 1].
 
     Attributes:
-      total: `[batch]`, log p(x).
-      groups: `[batch, k]`, its terms; they sum to the total.
-      error: `[batch]`, standard error of the total over the probes; 0 if exact, NaN with one probe.
-      z: `[batch, *shape]`, the encoded latent.
+      total: log p(x).
+      groups: Its terms, one a group; they sum to the total.
+      error: Standard error of the total over the probes; 0 if the traces are exact, NaN with one probe.
+      z: The encoded latent.
+      failed: Whether the solver stopped before the end. Do not use the numbers of such an example.
     """
 
-    total: jax.Array
-    groups: jax.Array
-    error: jax.Array
-    z: jax.Array
+    total: Float[Array, " batch"]
+    groups: Float[Array, "batch k"]
+    error: Float[Array, " batch"]
+    z: Float[Array, " batch *shape"]
+    failed: Bool[Array, " batch"]
 
 
 def log_likelihood(
     u: Network,
     process: Process,
-    schedule: Schedule,
-    x,
+    schedule: Schedule | Path,
+    x: Float[ArrayLike, " batch *shape"],
     *,
+    steps: int | Sequence[int] | None = None,
     done: Sequence[int] = (),
     probes: int = 0,
-    key=None,
+    key: PRNGKeyArray | None = None,
+    most_moving: int | None = None,
     throw: bool = True,
     **options,
 ) -> Likelihood:
     """log p(x) in nats, and its term for each group.
 
     Args:
-      u, process, schedule: as `gdm_jax.ode.generate`.
-      x: `[batch, *shape]`. Images of whole grey levels have no density: add noise first, by `dequantise`.
-      done: groups given: the total is then log p(the others | these), and their own terms are 0. As in
+      u, process: As in `gdm_jax.ode.generate`.
+      schedule: A schedule, or a Path, whose held groups count as given.
+      x: Data. Images of whole grey levels have no density: add noise first, by `gdm_jax.pixels.dequantise`.
+      steps: As in `gdm_jax.ode.solve`.
+      done: Groups given. The total is then log p(the others | these), and their own terms are 0. As in
         `gdm_jax.conditional`, the schedule must finish exactly these before it begins the others.
-      probes: random signs a trace; 0 for exact traces, as many network derivatives a step as elements move at once.
-      key: one random key, or `[batch]` of them, for probes > 0. What is drawn from them is drawn by nothing else here.
-      throw: as `gdm_jax.ode.solve`.
-      **options: of `gdm_jax.ode.plan` (solver, steps, rtol, atol, ...); the solver must be explicit. An adaptive
-        solver also holds the error of each term, divided by the number of its elements, to its tolerance.
+      probes: Number of Hutchinson probes. 0 computes exact traces, at one Jacobian-vector product per moving element
+        and step.
+      key: One random key, or one for each example, where there are probes. What is drawn from it here is drawn by
+        nothing else.
+      most_moving: Number of elements that move at once, by `widest`; needed only for exact traces along a traced path,
+        where it spares derivatives.
+      throw: As in `gdm_jax.ode.solve`.
+      **options: Options of `gdm_jax.ode.walk.settings` (solver, rtol, atol, ...); the solver must be explicit. An
+        adaptive solver also holds the error of each term, divided by the number of its elements, to its tolerance.
 
     Raises:
-      ValueError: as `solve`; if done is no prefix of the schedule's order; if probes > 0 and key is none, or not one of
-        `jax.random.key` or one an example.
-      RuntimeError: as `solve`.
+      ValueError: as `gdm_jax.ode.solve`; if done is no prefix of the schedule's order; if there are probes and key is
+        none, or not one of `jax.random.key`, or neither one nor one for each example.
+      RuntimeError: as `gdm_jax.ode.solve`.
     """
-    x = ode.check_state(process, schedule, x, "x")
     if probes < 0 or (probes and key is None):
         given = f"probes={probes}" + (", key=None" if key is None else "")
         raise ValueError(f"likelihood: probes must be 0 (exact) or more, with a key, got {given}")
-    done = check_prefix(schedule, done, "done") if len(done) else ()
-    path, options = ode.plan(schedule, forward=True, done=done, **options)
+    if len(done) and not isinstance(schedule, Path):
+        done = check_prefix(schedule, done, "done")
+    path = along(schedule, steps=steps, done=done)
+    x = ode.check_state(process, path.k, x, "x")
     keys = _keys(key, len(x)) if probes else None
-    found, failed = follow(u, process, path, x, keys, probes=probes, widest=widest(process, path, x), **options)
-    if throw and isinstance(failed, jax.core.Tracer):
+    settings = ode.settings(path, forward=True, **options)
+    most_moving = widest(process, path, x) if most_moving is None else most_moving
+    found = _log_likelihood(u, process, path, x, keys, probes=probes, widest=most_moving, settings=settings)
+    if throw and isinstance(found.failed, Tracer):
         message = "likelihood: the solver failed; call it outside jit to learn where"
-        return found._replace(total=eqx.error_if(found.total, failed.any(), message))
+        return found._replace(total=eqx.error_if(found.total, found.failed.any(), message))
     if throw:
-        ode.check_solved(failed, options["solver"], options["max_steps"])
+        ode.check_solved(found.failed, settings)
     return found
 
 
@@ -107,31 +125,33 @@ def _keys(key, batch: int):
     return key if key.shape else jax.random.split(key, batch)
 
 
-def widest(process: Process, path: Path, x) -> int:
-    """Most elements of an example that move at once, what an exact trace takes; all of them of a traced process."""
-    if isinstance(process.groups.index, jax.core.Tracer):
-        return math.prod(x.shape[1:])
-    channels = int(np.prod(x.shape[1:])) // int(process.groups.sizes.sum())
-    return int((path.moving * process.groups.sizes).sum(1).max()) * channels
+def widest(process: Process, path: Path, x: Float[ArrayLike, " batch *shape"]) -> int:
+    """The largest number of elements of an example that move at once, which is what an exact trace takes.
+
+    All elements of an example where the process or the path is traced.
+    """
+    shape = np.shape(x)[1:]
+    if any(isinstance(leaf, Tracer) for leaf in (process.groups.index, path.alpha_start)):
+        return math.prod(shape)
+    channels = math.prod(shape) // int(process.groups.sizes.sum())
+    return int((path.moving * process.groups.sizes).sum(1).max(initial=0)) * channels
 
 
 @program.compiled
-def follow(u: Network, process: Process, path: Path, x, keys, *, probes: int, widest: int, **options):
-    """`log_likelihood` along a path and with options of `gdm_jax.ode.plan`, without checks: (Likelihood, failed)."""
-
+def _log_likelihood(u, process: Process, path: Path, x, keys, *, probes: int, widest: int, settings) -> Likelihood:
     def draw(key):
         return jax.random.rademacher(derive(key, "probe"), (probes, *x.shape[1:]), x.dtype)
 
-    field = _FlowAndTrace(ode.Flow(u, process), jax.vmap(draw)(keys) if probes else None, widest)
+    field = _FlowAndTrace(ode.Flow(u, process), None if keys is None else jax.vmap(draw)(keys), widest)
     x_bar = process.basis.forward(x)
     start = x_bar, jnp.zeros((len(x), max(probes, 1), process.k), x.dtype)
-    (z_bar, traces), _, _, failed = walk.walk(field, path, start, **options)
+    (z_bar, traces), _, _, failed = walk(field, path, start, settings)
     traces = traces * field.sizes(x)
     normal = field.by_group(-0.5 * (jnp.square(z_bar) + jnp.log(2 * jnp.pi)))
     totals = traces.sum(-1)
     error = totals.std(-1, ddof=1) / probes**0.5 if probes > 1 else jnp.full(len(x), jnp.nan if probes else 0.0)
     groups = jnp.where(path.moving.any(0), normal + traces.mean(1), 0)
-    return Likelihood(groups.sum(-1), groups, error, process.basis.inverse(z_bar)), failed
+    return Likelihood(groups.sum(-1), groups, error, process.basis.inverse(z_bar), failed)
 
 
 class _FlowAndTrace(eqx.Module):
@@ -177,18 +197,14 @@ class _FlowAndTrace(eqx.Module):
         """
         size, k = math.prod(values.shape[1:]), self.flow.process.k
         parts = min(PARTS, size)
-        part = self._group_of_element(values.shape[1:]) * parts + jnp.arange(size) % parts
+        index = of_elements(jnp.asarray(self.flow.process.groups.index), values.shape[1:])
+        part = index.ravel() * parts + jnp.arange(size) % parts
         sums = jax.ops.segment_sum(values.reshape(len(values), size).T, part, num_segments=k * parts)
         return sums.reshape(k, parts, len(values)).sum(1).T
 
     def sizes(self, x):
         """Elements of each group in an example, channels counted, `[k]`."""
         return self.by_group(jnp.ones((1, *x.shape[1:]), x.dtype))[0]
-
-    def _group_of_element(self, shape):
-        index = jnp.asarray(self.flow.process.groups.index)
-        index = index.reshape(index.shape + (1,) * (len(shape) - index.ndim))
-        return jnp.broadcast_to(index, shape).ravel()
 
     def product(self, direction, d_alpha):
         f, traces = direction

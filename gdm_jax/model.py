@@ -3,45 +3,55 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
+from jaxtyping import ArrayLike, Float
 
 from gdm_jax import config as configs
 from gdm_jax import keys, latent, likelihood, ode, pixels
 from gdm_jax.config import build
-from gdm_jax.devices import batches
+from gdm_jax.devices.batches import in_parts
 from gdm_jax.likelihood import Likelihood
 from gdm_jax.network import Guided
 from gdm_jax.ode import inversion
-from gdm_jax.ode import path as paths
 from gdm_jax.ode.inversion import Inversion
+from gdm_jax.process.arrays import Integers
 from gdm_jax.process.family import Family
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule, check_prefix
 from gdm_jax.workdir import checkpoint
 
+__all__ = ["Model", "load"]
+
+
+Data = Float[np.ndarray, " n *shape"]
+Given = Float[ArrayLike, " n *shape"]
+Frames = tuple[Data, Float[np.ndarray, " frames"], Float[np.ndarray, "frames n *shape"]]  # x, times, states
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Model:
-    """A network with the process it was trained for.
+    """A network with the process that it was trained for.
 
-    Where a method takes `label`, it is one class for all or `[n]`, of a model trained with model.classes; without it
-    such a model draws from all classes. `guidance` is that of `gdm_jax.network.Guided`, the config's by default.
-    Arrays come and go as NumPy; `batch` examples are solved at once, spread over this host's devices; `progress` shows
-    a bar; other options are those of `gdm_jax.ode.plan`, the config's `sampling` by default.
+    Where a method takes `label`, that is one class for all examples or one for each, for a model trained with
+    model.classes; without a label such a model draws from all classes. `guidance` is that of
+    `gdm_jax.network.Guided`, by default the config's. Arrays come and go as NumPy. `batch` examples are solved at once,
+    spread over this host's devices. `progress` shows a bar. Other options are those of `gdm_jax.ode.solve`, by default
+    the config's `sampling`.
 
     Attributes:
-      u: the network, (x_t `[batch, *shape]`, alpha `[batch, k]`) -> like x_t, on averaged parameters.
-      process: how data become noise.
-      schedule: when; the one to sample with.
-      family: the schedules it was trained on.
-      config: of the experiment.
-      step: of the checkpoint.
+      u: The network, (x_t `[batch, *shape]`, alpha `[batch, k]`) -> like x_t, on averaged parameters.
+      process: How data become noise.
+      schedule: When they do; the schedule to sample with.
+      family: The schedules that the network was trained on.
+      config: The config of the experiment.
+      step: Step of the checkpoint.
     """
 
     u: jax.tree_util.Partial
@@ -51,89 +61,119 @@ class Model:
     config: configs.Config
     step: int
 
-    def sample(self, count: int | None = None, *, seeds: Sequence[int] | None = None, **options):
+    @overload
+    def sample(self, count: int | None = None, *, frames: Literal[0] = 0, **options: Any) -> Data: ...
+    @overload
+    def sample(self, count: int | None = None, *, frames: int, **options: Any) -> Frames: ...
+    def sample(self, count=None, *, seeds=None, **options):
         """New data `[count, *shape]`.
 
         Args:
-          count: how many, from seeds 0, 1, ...; 16 if neither is given.
-          seeds: one integer an example instead; an example depends on its seed alone, not on its batch.
-          **options: as `decode`.
+          count: Number of samples, from seeds 0, 1, ...; 16 if neither count nor seeds are given.
+          seeds: One integer for each sample instead. A sample depends on its seed alone, not on its batch.
+          **options: Options of `decode`.
         """
         if count is not None and count < 1:
             raise ValueError(f"count: must be at least 1, got {count}")
         seeds = np.arange(16 if count is None else count) if seeds is None else np.asarray(seeds)
-        return self.decode(latent.latents(seeds, self.config.data.shape), **options)
+        return self.decode(np.asarray(latent.noise(seeds, self.config.data.shape)), **options)
 
+    @overload
+    def decode(self, z: Given, *, frames: Literal[0] = 0, **options: Any) -> Data: ...
+    @overload
+    def decode(self, z: Given, *, frames: int, **options: Any) -> Frames: ...
     def decode(self, z, **options):
-        """Latents -> data, `[n, *shape]` each.
+        """Latents -> data.
 
         Args:
-          z: standard normal, `[n, *shape]`.
-          **options: label, guidance, batch, progress, and of `gdm_jax.ode.plan` (solver, steps, rtol, atol, frames).
+          z: Standard normal noise, `[n, *shape]`.
+          **options: label, guidance, batch, progress, and options of `gdm_jax.ode.solve` (solver, steps, rtol, atol,
+            frames).
 
         Returns:
-          x, or with frames > 0 (x, times `[frames]`, states `[frames, n, *shape]` along the way).
+          x `[n, *shape]`, or with frames > 0 the triple of x, times `[frames]`, and states `[frames, n, *shape]` along
+          the way.
+
+        Raises:
+          ValueError, RuntimeError: as `gdm_jax.ode.solve`; or if the model does not know the labels.
         """
         return self._solve(self._checked(z, "z"), "generate", self.schedule, forward=False, **options)
 
+    @overload
+    def encode(self, x: Given, *, frames: Literal[0] = 0, **options: Any) -> Data: ...
+    @overload
+    def encode(self, x: Given, *, frames: int, **options: Any) -> Frames: ...
     def encode(self, x, **options):
         """Data `[n, *shape]` in [-1, 1] -> latents, the mirror of `decode`."""
         return self._solve(self._checked(x, "x"), "encode", self.schedule, forward=True, **options)
 
-    def fill(self, x, keep: Sequence[int], *, z=None, seeds: Sequence[int] | None = None, **options):
+    @overload
+    def fill(self, x: Given, keep: Sequence[int], *, frames: Literal[0] = 0, **options: Any) -> Data: ...
+    @overload
+    def fill(self, x: Given, keep: Sequence[int], *, frames: int, **options: Any) -> Frames: ...
+    def fill(self, x, keep, *, z=None, seeds=None, **options):
         """Groups `keep` of x as they are, the others generated given them; see `gdm_jax.conditional`.
 
         Args:
-          x: `[n, *shape]` in [-1, 1]; what is not of the groups `keep` does not matter.
-          keep: group numbers; the model must have been trained on an order that begins with them.
-          z: noise like x for the rest; drawn from `seeds`, by default 0, 1, ..., if None. It is not the noise that
-            `sample` draws from the same seeds.
-          **options: as `decode`.
+          x: Data `[n, *shape]` in [-1, 1]. What belongs to other groups does not matter.
+          keep: Group numbers. The model must have been trained on an order that begins with them.
+          z: Noise for the rest, like x; by default it is drawn from `seeds`. It is not the noise that `sample` draws
+            from the same seeds.
+          seeds: One integer for each example; by default 0, 1, ...
+          **options: Options of `decode`.
 
         Raises:
-          ValueError: naming the groups that can be kept, if these cannot.
+          ValueError: naming the groups that can be kept, if these cannot; otherwise as `decode`.
         """
         self._check_shape(x, "x")
         schedule, keep = self.given(keep)
         if z is None:
-            z = latent.latents(np.arange(len(x)) if seeds is None else seeds, self.config.data.shape, "fill")
+            z = latent.noise(np.arange(len(x)) if seeds is None else seeds, self.config.data.shape, "fill")
         start = latent.swap(self.process, self._checked(z, "z"), x, keep)
         return self._solve(self._checked(start, "x"), "fill", schedule, forward=False, done=keep, **options)
 
-    def variations(self, seed: int, seeds: Sequence[int], keep: Sequence[int], *, label=None, frames=0, **options):
-        """Samples that share the groups `keep` of the one from `seed`, the rest from `seeds`.
+    def variations(
+        self,
+        seed: int,
+        seeds: Integers,
+        keep: Sequence[int],
+        *,
+        label: Integers | int | None = None,
+        frames: int = 0,
+        **options: Any,
+    ) -> Data | Frames:
+        """Samples that share the groups `keep` of the one from `seed`; the rest comes from `seeds`.
 
         The shared part is computed once, or once for each class where `label` names one for each of the seeds.
         """
         schedule, keep = self.given(keep)
         waiting = [j for j in range(self.process.k) if j not in keep]
-        self._check_label_count(label, len(seeds))
         labels, of_seed = None, np.zeros(len(seeds), int)
         if label is not None:
-            labels, of_label = np.unique(label, return_inverse=True)
-            of_seed = np.broadcast_to(of_label.ravel(), len(seeds))
-        z = np.repeat(latent.latents([seed], self.config.data.shape), 1 if labels is None else len(labels), axis=0)
+            labels, of_seed = np.unique(self._labels(label, len(seeds)), return_inverse=True)
+        z = np.repeat(latent.noise([seed], self.config.data.shape), 1 if labels is None else len(labels), axis=0)
         prefix = self._solve(z, "shared part", schedule, forward=False, waiting=waiting, label=labels, **options)
         return self.fill(prefix[of_seed], keep, seeds=seeds, label=label, frames=frames, **options)
 
     def invert(
         self,
-        x,
+        x: Given,
         *,
-        steps=None,
+        steps: int | Sequence[int] | None = None,
         tolerance: float = inversion.TOLERANCE,
-        label=None,
-        guidance=None,
+        label: Integers | int | None = None,
+        guidance: float | None = None,
         batch: int = 64,
         progress: bool = False,
-        **options,
+        **options: Any,
     ) -> Inversion:
-        """Data -> the latents that Euler with `steps` decodes back to them, and how well; see `inversion.invert`."""
+        """Data -> the latents that Euler with `steps` decodes back to them, and how well; see `gdm_jax.ode.invert`."""
         steps = steps or self.inverse_steps
-        shared = self.u, self.process, inversion.plan(self.schedule, steps), self._guidance(label, guidance), options
+        grid = inversion.grid(ode.path.of(self.schedule, steps=steps))
+        shared = self.u, self.process, grid, self._guidance(label, guidance), options
         x = self._checked(x, "x")
         part = self._labelled({"x": x}, label)
-        z, residual, calls, _ = self._in_parts(_invert_part, shared, part, batch, "invert", progress)
+        z, residual, calls, _ = in_parts(_invert_part, shared, part, batch=batch, what="invert", progress=progress)
         told = {"label": label, "guidance": guidance, "batch": batch}
         again = self._solve(z, "decode", self.schedule, forward=False, solver="euler", steps=steps, **told)
         error = np.abs(again - x).max(tuple(range(1, x.ndim)))
@@ -141,50 +181,57 @@ class Model:
 
     def log_likelihood(
         self,
-        x,
+        x: Given,
         *,
         probes: int = 0,
         draws: int = 0,
         seed: int = 0,
-        label=None,
-        guidance=None,
+        label: Integers | int | None = None,
+        guidance: float | None = None,
         batch: int = 64,
         progress: bool = False,
-        **options,
+        **options: Any,
     ) -> Likelihood:
-        """log p(x) of data `[n, *shape]` in [-1, 1], in nats; see `gdm_jax.likelihood`.
+        """log p(x) of data in [-1, 1], in nats; see `gdm_jax.likelihood`.
 
         Args:
-          x: data; of whole grey levels if `draws` > 0.
-          probes: random signs a trace, 0 for exact traces.
-          draws: dequantise this many times, over a level of config.data.levels, and average; 0 takes x as it is.
-          seed: of signs and noise; an example's depend on its place in x.
+          x: Data `[n, *shape]`; of whole grey levels where there are draws.
+          probes: Number of Hutchinson probes. 0 computes exact traces.
+          draws: Number of dequantisations, each over a level of config.data.levels, to average over. 0 takes x as it
+            is.
+          seed: Seed of probes and noise. Those of an example depend on its place in x.
 
         Returns:
-          A `Likelihood`; with two or more draws its `error` is the standard error of the mean over them, and z is that
-          of the last.
+          A `Likelihood`. With two or more draws its `error` is the standard error of the mean over them, and z is that
+          of the last draw.
+
+        Raises:
+          ValueError, RuntimeError: as `gdm_jax.log_likelihood`; or if probes or draws are negative.
         """
         x = self._checked(x, "x")
         for name, value in (("probes", probes), ("draws", draws)):
             if value < 0:
                 raise ValueError(f"{name}: must be at least 0, got {value}")
-        options = {**build.solver_options(self.config.sampling), **options}
-        path, options = ode.plan(self.schedule, forward=True, **options)
-        of_trace = {"probes": probes, "widest": likelihood.widest(self.process, path, x)}
-        shared = self.u, self.process, path, self._guidance(label, guidance), options | of_trace
+        steps, options = self._options(options)
+        path = ode.path.of(self.schedule, steps=steps)
+        settings = ode.settings(path, forward=True, **options)
+        options |= {"probes": probes, "most_moving": likelihood.widest(self.process, path, x)}
+        shared = self.u, self.process, path, self._guidance(label, guidance), options
         found = []
         for draw in range(max(draws, 1)):
             of_noise, of_signs = (keys.each(seed, purpose, draw, count=len(x)) for purpose in ("dequantise", "probe"))
             noisy = np.asarray(pixels.dequantise(x, of_noise, self.config.data.levels)) if draws else x
             part = self._labelled({"x": noisy, "key": np.asarray(jax.random.key_data(of_signs))}, label)
-            *values, failed, _ = self._in_parts(_likelihood_part, shared, part, batch, "likelihood", progress)
-            ode.check_solved(failed, options["solver"], options["max_steps"])
+            parts = {"batch": batch, "what": "likelihood", "progress": progress}
+            *values, _ = in_parts(_likelihood_part, shared, part, **parts)
             found.append(Likelihood(*values))
+            ode.check_solved(found[-1].failed, settings)
         if len(found) == 1:
             return found[0]
         totals = np.stack([one.total for one in found])
         error = totals.std(0, ddof=1) / len(found) ** 0.5
-        return Likelihood(totals.mean(0), np.mean([one.groups for one in found], axis=0), error, found[-1].z)
+        groups = np.mean([one.groups for one in found], axis=0)
+        return found[-1]._replace(total=totals.mean(0), groups=groups, error=error)
 
     def given(self, keep: Sequence[int]) -> tuple[Schedule, list[int]]:
         """The schedule to go on with from the groups `keep`, and these as a list.
@@ -199,24 +246,24 @@ class Model:
                 raise
         return self.family.given(keep), sorted(set(keep))
 
-    def under(self, **changes) -> Model:
+    def under(self, **changes: Any) -> Model:
         """The same model with other fields of config.sampling (order, overlap, boundaries, steps, ...).
 
         Raises:
           ValueError: if a field is unknown or mistyped, or the model was not trained on such a path.
         """
-        config = _changed(self.config, changes)
-        return dataclasses.replace(self, config=config, schedule=build.schedule(config, self.process.k))
+        config = configs.resampled(self.config, changes)
+        return dataclasses.replace(self, config=config, schedule=configs.check_sampling(config, self.family))
 
     @property
-    def inverse_steps(self):
+    def inverse_steps(self) -> int | tuple[int, ...]:
         """Steps of the Euler grid that `invert` undoes by default: those of the config, or 64 if it adapts."""
         return build.solver_options(self.config.sampling)["steps"] or max(64, self.pieces)
 
     @property
     def pieces(self) -> int:
         """Straight pieces of the schedule's path, the fewest steps that it can be walked in."""
-        return len(paths.of(self.schedule, forward=True).t_start)
+        return len(ode.path.of(self.schedule).t_start)
 
     def _solve(
         self,
@@ -224,33 +271,45 @@ class Model:
         what: str,
         schedule: Schedule,
         *,
+        forward: bool,
+        done: Sequence[int] = (),
+        waiting: Sequence[int] = (),
         label=None,
         guidance=None,
         batch: int = 256,
         progress: bool = False,
         **options,
     ):
-        path, options = ode.plan(schedule, **{**build.solver_options(self.config.sampling), **options})
-        shared = self.u, self.process, path, self._guidance(label, guidance), options
+        steps, options = self._options(options)
+        path = ode.path.of(schedule, steps=steps, done=done, waiting=waiting)
+        settings = ode.settings(path, forward=forward, **options)
+        shared = self.u, self.process, path, self._guidance(label, guidance), options | {"forward": forward}
         part = self._labelled({"x": x}, label)
-        end, failed, along = self._in_parts(_solve_part, shared, part, batch, what, progress)
-        ode.check_solved(failed, options["solver"], options["max_steps"])
+        end, failed, along = in_parts(_solve_part, shared, part, batch=batch, what=what, progress=progress)
+        ode.check_solved(failed, settings)
         if along is None:
             return end
-        times = path.frame_times(options["frames"]).ravel()
-        return end, np.array([path.t_start[0], *times]), np.concatenate([x[None], along])
+        way = path if forward else path.reversed()
+        times = way.frame_times(settings.frames).ravel()
+        return end, np.array([way.t_start[0], *times]), np.concatenate([x[None], along])
+
+    def _options(self, options: dict) -> tuple[Any, dict]:
+        """Steps, and the other options of a solve, by default the config's; tolerances as arrays, for one program."""
+        options = {**build.solver_options(self.config.sampling), **options}
+        tolerances = {name: np.asarray(options[name], np.float64) for name in ("rtol", "atol")}
+        return options.pop("steps"), options | tolerances
 
     def _checked(self, x, name: str) -> np.ndarray:
         self._check_shape(x, name)
-        return np.asarray(ode.check_state(self.process, self.schedule, x, name))
+        return np.asarray(ode.check_state(self.process, self.schedule.k, x, name))
 
     def _check_shape(self, x, name: str) -> None:
         expected = self.config.data.shape
         if np.ndim(x) != len(expected) + 1 or np.shape(x)[1:] != expected or not len(x):
             raise ValueError(f"{name}: must be [n, {', '.join(map(str, expected))}] with n >= 1, got {np.shape(x)}")
 
-    def check_label(self, label, guidance=None) -> None:
-        """Raises ValueError unless the model knows these classes and can be guided so; None is neither."""
+    def check_label(self, label: Integers | int | None, guidance: float | None = None) -> None:
+        """Raises ValueError unless the model knows these classes and can be guided so; None asks for neither."""
         if label is None and guidance is not None:
             raise ValueError("guidance: needs a label to guide towards")
         if guidance is not None and not guidance >= 0:
@@ -267,39 +326,18 @@ class Model:
 
     def _labelled(self, part: dict, label) -> dict:
         """The arrays of a batch together with its labels."""
-        if label is None:
-            return part
-        count = len(part["x"])
-        self._check_label_count(label, count)
-        return {**part, "label": np.broadcast_to(label, (count,)).astype(np.int32)}
+        return part if label is None else {**part, "label": self._labels(label, len(part["x"]))}
 
-    def _check_label_count(self, label, count: int) -> None:
-        if label is not None and np.shape(label) not in ((), (1,), (count,)):
+    def _labels(self, label, count: int) -> np.ndarray:
+        """One label for each of `count` examples."""
+        if np.shape(label) not in ((), (1,), (count,)):
             raise ValueError(f"label: must be a whole number, or one for each of {count} examples, got {label!r}")
+        return np.broadcast_to(label, (count,)).astype(np.int32)
 
     def _guidance(self, label, guidance):
         self.check_label(label, guidance)
         guidance = self.config.sampling.guidance if guidance is None else guidance
         return None if label is None or guidance == 1 else jnp.float32(guidance)
-
-    def _in_parts(self, function, shared, arrays: dict, batch: int, what: str, progress: bool):
-        """function(shared, part) on parts of one length, so that it compiles once; the outputs joined."""
-        if batch < 1:
-            raise ValueError(f"batch: must be at least 1, got {batch}")
-        total = len(arrays["x"])
-        devices = jax.local_device_count()
-        batch = -(-min(batch, total) // devices) * devices
-        outputs, run = [], batches.over_examples(function, shared)
-        with tqdm(total=total, unit=" images", desc=what, disable=not progress) as bar:
-            for start in range(0, total, batch):
-                chosen = np.minimum(np.arange(start, start + batch), total - 1)  # the last example fills up
-                count = min(batch, total - start)
-                *ends, along = run({name: array[chosen] for name, array in arrays.items()})
-                along = None if along is None else np.asarray(along)[:, :count]
-                outputs.append((*(np.asarray(end)[:count] for end in ends), along))
-                bar.update(count)
-        *ends, along = zip(*outputs)
-        return *map(np.concatenate, ends), None if along[0] is None else np.concatenate(along, axis=1)
 
 
 def _told(u, part, guidance):
@@ -308,7 +346,7 @@ def _told(u, part, guidance):
 
 def _solve_part(shared, part):
     u, process, path, guidance, options = shared
-    solution = ode.follow(_told(u, part, guidance), process, path, part["x"], **options)
+    solution = ode.solve(_told(u, part, guidance), process, path, part["x"], throw=False, **options)
     along = None if solution.frames is None else solution.frames.reshape(-1, *part["x"].shape)
     return solution.x, solution.failed, along
 
@@ -321,39 +359,37 @@ def _invert_part(shared, part):
 
 def _likelihood_part(shared, part):
     u, process, path, guidance, options = shared
-    each = jax.random.wrap_key_data(part["key"])
-    found, failed = likelihood.follow(_told(u, part, guidance), process, path, part["x"], each, **options)
-    return *found, failed, None
+    key = jax.random.wrap_key_data(part["key"])
+    u = _told(u, part, guidance)
+    return *likelihood.log_likelihood(u, process, path, part["x"], key=key, throw=False, **options), None
 
 
-def load(workdir, *, step: int | None = None, **changes) -> Model:
+def load(
+    workdir: str | os.PathLike,
+    *,
+    step: int | None = None,
+    groupings: Mapping[str, Callable] | None = None,
+    bases: Mapping[str, Callable] | None = None,
+    networks: Mapping[str, Callable] | None = None,
+    **changes: Any,
+) -> Model:
     """A model from a workdir of `gdm train`, without running any code of its config.
 
     Args:
-      workdir: holding config.json and checkpoints/.
-      step: of the checkpoint; the newest readable one by default.
-      **changes: fields of `config.sampling` to change, e.g. solver="heun", steps=32, boundaries=(0.1, 0.2, 0.3).
+      workdir: Folder that holds config.json and checkpoints/.
+      step: Step of the checkpoint. The newest readable one by default.
+      groupings: Groupings of the model that are not in `gdm_jax.process.groups.GROUPINGS`, by the names in its config.
+      bases: Bases that are not in `gdm_jax.process.basis.BASES`.
+      networks: Networks that are not in `gdm_jax.networks.NETWORKS`.
+      **changes: Fields of `config.sampling` to change, e.g. solver="heun", steps=32, boundaries=(0.1, 0.2, 0.3).
 
     Raises:
-      ValueError: if a change is unknown or mistyped, if there is no such checkpoint, or if it is of another
-        architecture (differing paths named).
+      ValueError: if the config names what is not here, a change is unknown or mistyped, there is no such checkpoint, or
+        it is of another architecture (differing paths named).
     """
-    workdir = pathlib.Path(workdir)
-    config = _changed(configs.of_workdir(workdir), changes)
-    process = build.process(config)
-    net = build.network(config, process)
+    own = {"groupings": groupings or {}, "bases": bases or {}, "networks": networks or {}}
+    config, (process, family, schedule, net) = configs.experiment(workdir, changes, own)
     x, alpha = jnp.zeros((1, *config.data.shape)), jnp.zeros((1, process.k))
-    template = jax.eval_shape(net.init, jax.random.key(0), x, alpha)
-    params, step = checkpoint.Checkpoints(workdir, create=False).restore_ema(template, step)
-    family, schedule = build.family(config, process.k), build.schedule(config, process.k)
+    template = jax.eval_shape(net.init, keys.root(0, "parameters"), x, alpha)
+    params, step = checkpoint.Checkpoints(pathlib.Path(workdir), create=False).restore_ema(template, step)
     return Model(jax.tree_util.Partial(net.apply, params), process, schedule, family, config, step)
-
-
-def _changed(config: configs.Config, changes: dict) -> configs.Config:
-    """config with other fields of its sampling; a number stands for a tuple of one."""
-    changes = {
-        name: (value,) if name in ("steps", "overlap") and np.ndim(value) == 0 else value
-        for name, value in changes.items()
-    }
-    values = dataclasses.asdict(config)
-    return configs.from_dict({**values, "sampling": {**values["sampling"], **changes}})

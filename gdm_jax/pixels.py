@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -53,12 +55,18 @@ def bits_per_dimension(log_p: Real[ArrayLike, "..."], elements: Real[ArrayLike, 
     return -(log_p / elements + np.log(level_width(levels))) / np.log(2)
 
 
-def to_model_range(x: Shaped[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
+def to_model_range(x: Shaped[Array | np.ndarray, "*shape"]) -> Float[Array | np.ndarray, "*shape"]:
     """Pixels -> float32 in [-1, 1]: uint8 by x / 127.5 - 1, uint16 by x / 32767.5 - 1. Floats pass unchanged.
+
+    NumPy arrays are computed on the host and come back as NumPy arrays.
 
     Raises:
       ValueError: For another type, which does not say what is black and what is white.
     """
+    if isinstance(x, np.ndarray) and x.dtype in LEVELS:  # to the bit what XLA computes of the expression below
+        return x.astype(np.float32) * np.float32(2 / (LEVELS[x.dtype] - 1)) - np.float32(1)
+    if isinstance(x, np.ndarray) and np.issubdtype(x.dtype, np.floating):
+        return x.astype(jax.dtypes.canonicalize_dtype(x.dtype), copy=False)
     x = jnp.asarray(x)
     if np.dtype(x.dtype) in LEVELS:
         return x.astype(jnp.float32) / ((LEVELS[np.dtype(x.dtype)] - 1) / 2) - 1
@@ -67,6 +75,7 @@ def to_model_range(x: Shaped[Array | np.ndarray, "*shape"]) -> Float[Array, "*sh
     return x
 
 
-def to_uint8(x: Real[Array | np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
-    """[-1, 1] -> 0..255, clipped and rounded."""
-    return np.rint(np.clip(np.asarray(x, np.float32) * 127.5 + 127.5, 0, 255)).astype(np.uint8)
+def to_uint8(x: Real[Array | np.ndarray, "*shape"] | Sequence) -> UInt8[np.ndarray, "*shape"]:
+    """[-1, 1] -> 0..255, clipped and rounded. Bytes pass unchanged."""
+    x = np.asarray(x)
+    return x if x.dtype == np.uint8 else np.rint(np.clip(x.astype(np.float32) * 127.5 + 127.5, 0, 255)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What tests of runs compare, states, losses and files, a config as a file, and how often XLA compiles."""
+"""What tests of runs need: states, draws and a data set, comparisons of them, and how often XLA compiles."""
 
 import contextlib
 import dataclasses
@@ -7,6 +7,9 @@ import functools
 import jax
 import numpy as np
 
+from gdm_jax.config import build
+from gdm_jax.training import state
+from gdm_jax.training.step import draw
 from gdm_jax.workdir import log
 
 _COMPILED = []
@@ -44,3 +47,32 @@ def config_file(config, path):
     body = "\n".join(["def get_config():", "    config = default()", *lines, "    return config"])
     path.write_text(f"from gdm_jax.config import default\n\n\n{body}\n")
     return path
+
+
+def created(config, net, k):
+    """The first state of a config's run."""
+    return state.create(net, config.data.shape, k, training=config.training, seed=config.seed)
+
+
+def draws(config, step, position, shape):
+    """What chance decides for examples of a config's run."""
+    family = build.family(config, build.process(config).k)
+    training = config.training
+    chance = {"seed": config.seed, "batch": training.batch, "label_dropout": training.label_dropout}
+    return draw(family, step, position, shape, **chance)
+
+
+class Ramp:
+    """Two channels, or any type: a data set of 32 images."""
+
+    classes = 1
+
+    def __init__(self, shape, dtype=np.uint8):
+        self.shape, self.dtype = shape, dtype
+
+    def __len__(self):
+        return 32
+
+    def __getitem__(self, numbers):
+        x = np.asarray(numbers)[..., None, None, None] * np.ones(self.shape) * np.iinfo(self.dtype).max / 31
+        return {"x": x.astype(self.dtype), "label": np.zeros(np.shape(numbers), np.int32)}

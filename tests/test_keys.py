@@ -12,9 +12,8 @@ import pytest
 import gdm_jax as gdm
 from gdm_jax import config as configs
 from gdm_jax import keys, latent, pixels
-from gdm_jax.config import build
 from gdm_jax.training.augment import augment
-from gdm_jax.training.step import draw
+from tests.runs import draws
 
 PACKAGE = pathlib.Path(gdm.__file__).parent
 PROCESS = gdm.Process(gdm.groups.bottom_to_top((8, 8), 2))
@@ -69,13 +68,13 @@ def test_no_two_purposes_draw_from_one_key(quick_compilation, drawn):
     )
 
     def trained(step):
-        return jax.tree.leaves(draw(config, build.family(config, 2), step, jnp.arange(2), SHAPE)._replace(keys=0))[:-1]
+        return jax.tree.leaves(draws(config, step, jnp.arange(2), SHAPE)._replace(keys=0))[:-1]
 
     of_training = {f"step {step}": drawn(lambda step=step: trained(step)) for step in (0, 1)}
     of_augmentation = keys.root(0, "augmentation", 0, 0)
     found = of_training | {
-        "sample": drawn(lambda: latent.latents([0, 1], SHAPE)),
-        "fill": drawn(lambda: latent.latents([0, 1], SHAPE, "fill")),
+        "sample": drawn(lambda: latent.noise([0, 1], SHAPE)),
+        "fill": drawn(lambda: latent.noise([0, 1], SHAPE, "fill")),
         "resample": drawn(lambda: latent.resample(PROCESS, zeros, [0], key, count=2)),
         "dequantise": drawn(lambda: pixels.dequantise(zeros, jax.random.split(key, 2))),
         "dequantise of key": drawn(lambda: pixels.dequantise(zeros, keys.each(0, "dequantise", count=2))),
@@ -94,15 +93,15 @@ def test_no_two_purposes_draw_from_one_key(quick_compilation, drawn):
 
 def test_fresh_noise_is_not_the_image_s_own():
     """Seed 0 for the latent and key(0) for what takes its place."""
-    z = latent.latents([0], SHAPE)
+    z = latent.noise([0], SHAPE)
     for fresh in latent.resample(PROCESS, z, [0], jax.random.key(0), count=4):
         assert jnp.abs(fresh - z)[0, :4].min() > 1e-5  # the top half is group 1
-    correlation = np.corrcoef(np.reshape(latent.latents(np.arange(64), SHAPE), -1), np.reshape(noise_of("fill"), -1))
+    correlation = np.corrcoef(np.reshape(latent.noise(np.arange(64), SHAPE), -1), np.reshape(noise_of("fill"), -1))
     assert abs(correlation[0, 1]) < 0.06
 
 
 def noise_of(purpose):
-    return latent.latents(np.arange(64), SHAPE, purpose)
+    return latent.noise(np.arange(64), SHAPE, purpose)
 
 
 def test_numbers_do_not_depend_on_the_precision():
@@ -117,7 +116,7 @@ def test_numbers_do_not_depend_on_the_precision():
 
 
 def test_what_is_resampled_depends_on_its_place_alone():
-    z = latent.latents([0, 1, 2], SHAPE)
+    z = latent.noise([0, 1, 2], SHAPE)
     many, few = (latent.resample(PROCESS, z[:n], [0], jax.random.key(1), count=c) for n, c in ((3, 4), (2, 1)))
     np.testing.assert_allclose(many[:1, :2], few, atol=1e-6)
 

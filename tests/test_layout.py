@@ -23,6 +23,7 @@ ONLY_IN = {
     "matplotlib": {"drawing"},
     "torch": {"metrics"},
     "torch_fidelity": {"metrics"},
+    "fcntl": {"workdir"},
     "mpmath": set(),
     "pickle": set(),
     "tensorflow": set(),

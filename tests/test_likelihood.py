@@ -231,9 +231,9 @@ def test_bits_per_dimension(levels):
     """A density uniform over the cells of all levels takes log2 L bits, of one element or many."""
     width = 2 / (levels - 1)
     elements = np.array([1, 64, 3072])
-    bits = gdm.likelihood.bits_per_dimension(-elements * np.log(levels * width), elements, levels)
+    bits = gdm.pixels.bits_per_dimension(-elements * np.log(levels * width), elements, levels)
     np.testing.assert_allclose(bits, np.log2(levels))
-    surer = gdm.likelihood.bits_per_dimension(elements * (np.log(2) - np.log(levels * width)), elements, levels)
+    surer = gdm.pixels.bits_per_dimension(elements * (np.log(2) - np.log(levels * width)), elements, levels)
     np.testing.assert_allclose(surer, np.log2(levels) - 1)  # twice the density: one bit less
 
 
@@ -242,12 +242,12 @@ def test_dequantise():
     levels = 5
     x = jnp.broadcast_to(jnp.linspace(-1, 1, levels)[:, None, None, None], (levels, 12, 12, 2))
     keys = jax.random.split(jax.random.key(3), levels)
-    noisy = gdm.likelihood.dequantise(x, keys, levels)
+    noisy = gdm.pixels.dequantise(x, keys, levels)
     moved = np.asarray(noisy - x, np.float64) * (levels - 1) / 2
     assert np.abs(moved).max() <= 0.5 + 1e-6
     assert kstest(moved.ravel() + 0.5, "uniform").pvalue > 1e-3
     np.testing.assert_array_equal(jnp.round((noisy + 1) * (levels - 1) / 2), jnp.round((x + 1) * (levels - 1) / 2))
-    np.testing.assert_array_equal(gdm.likelihood.dequantise(x[2:3], keys[2:3], levels), noisy[2:3])
+    np.testing.assert_array_equal(gdm.pixels.dequantise(x[2:3], keys[2:3], levels), noisy[2:3])
 
 
 @pytest.mark.parametrize(
@@ -258,11 +258,12 @@ def test_dequantise():
         ({"probes": 2}, "probes must be 0 .exact. or more, with a key, got probes=2, key=None"),
         ({"probes": -1, "key": jax.random.key(0)}, "probes must be 0 .exact. or more, with a key, got probes=-1"),
         ({"solver": "inverse_euler"}, "inverse_euler solves for x alone; for likelihoods choose an explicit solver"),
-        ({"solver": "eular"}, "solver must be one of euler"),
+        ({"solver": "eular"}, "solver: must be one of euler"),
         ({"steps": 2}, "at least one per segment, 3 here, got 2"),
         ({"schedule": gdm.schedule.uniform(2)}, "2 intervals but the process has 3 groups"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_bad_input(change, message):
     process, schedule, x = halves()
     options = {"u": bending, "process": process, "schedule": schedule, "x": x, **COARSE, **change}

@@ -79,13 +79,16 @@ def test_a_sample_depends_on_its_seed_alone(model):
     assert np.ptp(x, axis=0).min() > 1e-3
     options = build.solver_options(model.config.sampling)
     alone = jax.jit(lambda z: ode.generate(model.u, model.process, model.schedule, z, **options))
-    np.testing.assert_allclose(alone(latent.latents(np.arange(20), SHAPE)), x, atol=1e-5)
+    np.testing.assert_allclose(alone(latent.noise(np.arange(20), SHAPE)), x, atol=1e-5)
 
 
 def test_encode_and_decode(model):
     x = first_digits(model, 5)
     z = model.encode(x, solver="heun", steps=64)
     assert (z.shape, z.dtype) == (x.shape, np.float32)
+    expected = gdm.encode(model.u, model.process, model.schedule, x, solver="heun", steps=64)
+    np.testing.assert_allclose(z, expected, atol=1e-5)
+    assert np.abs(z - x).max((1, 2, 3)).min() > 0.1
     np.testing.assert_allclose(model.decode(z, solver="heun", steps=64), x, atol=1e-3)
 
 
@@ -93,7 +96,7 @@ def test_frames_lead_from_noise_to_data(model):
     x, times, states = model.sample(3, frames=2)
     assert states.shape == (1 + 3 * 2, 3, 8, 8, 1) and times.shape == (7,)
     assert (np.diff(times) < 0).all() and (times[0], times[-1]) == (1, 0)
-    np.testing.assert_allclose(states[0], latent.latents(np.arange(3), SHAPE), atol=1e-6)
+    np.testing.assert_allclose(states[0], latent.noise(np.arange(3), SHAPE), atol=1e-6)
     np.testing.assert_allclose(states[-1], x, atol=1e-6)
 
 
@@ -111,6 +114,7 @@ def test_frames_lead_from_noise_to_data(model):
         (lambda model: model.sample(4, batch=0), "batch"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_bad_samples(model, call, message):
     with pytest.raises(ValueError, match=message):
         call(model)
@@ -127,7 +131,7 @@ def test_fill_keeps_these_groups_and_draws_the_others(model, digits, keep):
     assert (x.shape, x.dtype) == (digits.shape, np.float32)
     np.testing.assert_allclose(bands(model, x, keep), bands(model, digits, keep), atol=1e-5)
     assert np.abs(bands(model, x, rest) - bands(model, digits, rest)).max(1).min() > 1e-2
-    np.testing.assert_array_equal(model.fill(digits, keep, z=latent.latents(np.arange(8), SHAPE, "fill")), x)
+    np.testing.assert_array_equal(model.fill(digits, keep, z=latent.noise(np.arange(8), SHAPE, "fill")), x)
     other = model.fill(digits, keep, seeds=np.arange(1, 9))
     assert np.abs(bands(model, other, rest) - bands(model, x, rest)).max(1).min() > 1e-2
     negative = model.fill(-digits, keep)
@@ -136,7 +140,7 @@ def test_fill_keeps_these_groups_and_draws_the_others(model, digits, keep):
 
 def test_what_a_filling_ignores(model, digits):
     """The groups of the data that are not kept, and the groups of the noise that are."""
-    z = latent.latents(np.arange(8), SHAPE)
+    z = latent.noise(np.arange(8), SHAPE)
     x = model.fill(digits, [0], z=z)
     others = latent.swap(model.process, -digits, digits, [0]), latent.swap(model.process, z, -digits, [0])
     np.testing.assert_allclose(model.fill(others[0], [0], z=others[1]), x, atol=1e-5)
@@ -159,7 +163,7 @@ def test_variations_are_samples_of_noise_combined(model, keep):
     shared = bands(model, x, keep)
     np.testing.assert_allclose(shared, np.broadcast_to(shared[:1], shared.shape), atol=1e-5)
     way = model.under(order=next(order for order in ORDERS if set(order[: len(keep)]) == set(keep)))
-    combined = latent.swap(model.process, latent.latents(seeds, SHAPE, "fill"), latent.latents([7], SHAPE), keep)
+    combined = latent.swap(model.process, latent.noise(seeds, SHAPE, "fill"), latent.noise([7], SHAPE), keep)
     np.testing.assert_allclose(x, way.decode(combined), atol=1e-5)
 
 
@@ -199,6 +203,15 @@ def test_draws_are_averaged(model, digits):
     np.testing.assert_array_equal(again.total, one.total)
     other = model.log_likelihood(digits, draws=1, label=3, probes=2, seed=6)
     assert (np.abs(other.total - one.total) > 1e-3).all()
+
+
+def test_likelihood_is_that_of_the_network(model, digits):
+    """By exact traces: what `gdm.log_likelihood` gives for the network, the process and the schedule of the model."""
+    options = {"solver": "heun", "steps": 6, "probes": 0}
+    expected = gdm.log_likelihood(model.u, model.process, model.schedule, digits, **options)
+    found = model.log_likelihood(digits, **options)
+    np.testing.assert_allclose(found.groups, expected.groups, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(found.total, expected.total, rtol=1e-4, atol=1e-3)
 
 
 def test_likelihood_of_the_data_as_they_are(model, digits):
@@ -311,6 +324,7 @@ def test_another_order_compiles_nothing(model):
         (lambda model, x: model.under(overlap=1).fill(x, [1]), "not trained to go on from groups"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_refusals(model, digits, call, message):
     """Before anything is solved, in one line."""
     with pytest.raises(ValueError, match=message) as caught:
@@ -336,7 +350,7 @@ def test_another_process_or_network_is_another_program(model):
     ):
         other = dataclasses.replace(model, **change)
         options = {"solver": "euler", "steps": 6}
-        z = latent.latents(range(4), SHAPE)
+        z = latent.noise(range(4), SHAPE)
         expected = gdm.generate(other.u, other.process, other.schedule, z, **options)
         np.testing.assert_allclose(other.sample(4, **options), expected, atol=1e-5)
         assert np.abs(other.sample(4) - first).max() > 1e-4

@@ -1,5 +1,31 @@
 """What an experiment is: fields and their rules, files that set them, and the objects that they describe."""
 
+from gdm_jax.config.build import Experiment
 from gdm_jax.config.read import default, from_dict, from_json, inherit, load, to_json
+from gdm_jax.config.rules import check, check_sampling
 from gdm_jax.config.schema import Config, Data, Groupwise, Intervals, Model, Sampling, Training
-from gdm_jax.config.workdirs import check_unchanged, differences, of_workdir
+from gdm_jax.config.workdirs import check_unchanged, differences, experiment, of_workdir, resampled
+
+__all__ = [
+    "Config",
+    "Data",
+    "Experiment",
+    "Groupwise",
+    "Intervals",
+    "Model",
+    "Sampling",
+    "Training",
+    "check",
+    "check_sampling",
+    "check_unchanged",
+    "default",
+    "differences",
+    "experiment",
+    "from_dict",
+    "from_json",
+    "inherit",
+    "load",
+    "of_workdir",
+    "resampled",
+    "to_json",
+]

@@ -2,49 +2,74 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
 import jax.numpy as jnp
 import numpy as np
 
-from gdm_jax import networks as models
-from gdm_jax.config.schema import Config, Sampling
-from gdm_jax.process import basis, groups
+from gdm_jax._tables import call, choose, first_line, takes
+from gdm_jax.config.schema import Config, Model, Own, Sampling
+from gdm_jax.networks import NETWORKS, InBasis
 from gdm_jax.process import family as families
 from gdm_jax.process import schedule as schedules
+from gdm_jax.process.basis import BASES, Basis
 from gdm_jax.process.family import Family
+from gdm_jax.process.groups import GROUPINGS, Groups
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule
 
+__all__ = ["Experiment", "family", "network", "process", "schedule", "solver_options"]
 
-def process(config: Config) -> Process:
+
+class Experiment(NamedTuple):
+    """What a config describes, each made once.
+
+    Attributes:
+      process: How data become noise.
+      family: Schedules that the network is trained on.
+      schedule: Schedule that samples are drawn with.
+      network: Network, with `init` and `apply`.
+    """
+
+    process: Process
+    family: Family
+    schedule: Schedule
+    network: Any
+
+
+def process(config: Config, own: Own | None = None) -> Process:
     """The process that config.data.shape and config.process describe.
+
+    Args:
+      config: Config of the experiment.
+      own: Entries that count beside those of the tables, under "groupings" and "bases".
 
     Raises:
       ValueError: if they do not fit together.
     """
-    shape, settings = config.data.shape, config.process
-    grid = shape[:2] if len(shape) == 3 else shape
-    if settings.basis == "identity":
-        space = basis.identity()
-    elif settings.basis == "dct":
-        space = basis.dct(grid)
-    else:
-        space = basis.gaussian_blur(grid, settings.sigma)
-    named = getattr(groups, settings.groups)
-    if settings.groups == "frequency_bands":
-        partition = named(space.rank, settings.bands)
-    elif settings.groups == "from_index":
-        try:
-            index = np.asarray(settings.index)
-        except ValueError:
-            raise ValueError("process.index: its rows differ in length; nest it as the datum is") from None
-        partition = named(index)
-    elif settings.groups == "blockwise":
-        partition = named(grid, settings.blocks)
-    elif settings.groups in ("single", "per_element"):
-        partition = named(grid)
-    else:
-        partition = named(grid, settings.k)
+    settings = config.process
+    grid = config.data.shape[:2]
+    known = {"shape": grid, "size": grid, "data_shape": config.data.shape, "sigma": settings.sigma}
+    space = _entry("process.basis", settings.basis, BASES, own, "bases", known)
+    if not isinstance(space, Basis):
+        raise ValueError(f"process.basis: {settings.basis!r} must return a Basis, got {type(space).__name__}")
+    fields = {name: getattr(settings, name) for name in ("k", "blocks", "bands", "index")}
+    known |= {**fields, "boundaries": settings.bands, "rank": space.rank}
+    partition = _entry("process.groups", settings.groups, GROUPINGS, own, "groupings", known)
+    if not isinstance(partition, Groups):
+        raise ValueError(f"process.groups: {settings.groups!r} must return Groups, got {type(partition).__name__}")
     return Process(partition, space, interpolant=settings.interpolant, strict=settings.strict)
+
+
+def _entry(field: str, name: str, table: Mapping[str, Callable], own: Own | None, argument: str, known: Mapping) -> Any:
+    """What the entry that a field names makes of what is known."""
+    made_by = choose({**table, **(own or {}).get(argument, {})}, name, field)
+    try:
+        return call(made_by, known)
+    except TypeError as error:
+        raise ValueError(f"{field}: {name!r}: {first_line(error)}; it may take {', '.join(known)}") from error
 
 
 def family(config: Config, k: int) -> Family:
@@ -70,8 +95,13 @@ def family(config: Config, k: int) -> Family:
     return families.of(chosen, None if intervals.random_order else orders)
 
 
-def schedule(config: Config, k: int) -> Schedule:
+def schedule(config: Config, k: int, trained_on: Family | None = None) -> Schedule:
     """The schedule that config.sampling picks from the family of config.schedule.
+
+    Args:
+      config: Config of the experiment.
+      k: Number of groups.
+      trained_on: Family of config.schedule, where it is at hand.
 
     Raises:
       ValueError: if its boundaries, overlap or order do not fit k, or the network was not trained on such a path.
@@ -86,7 +116,8 @@ def schedule(config: Config, k: int) -> Schedule:
         raise ValueError(f"sampling.overlap: one number, or boundaries without it, got {sampling.overlap}")
     if k > 1 and overlap not in overlaps:
         raise ValueError(f"sampling.overlap: must be one that the network was trained on, {overlaps}, got {overlap}")
-    picked = family(config, k).schedule(order, intervals=overlaps.index(overlap) if k > 1 else 0)
+    trained_on = family(config, k) if trained_on is None else trained_on
+    picked = trained_on.schedule(order, intervals=overlaps.index(overlap) if k > 1 else 0)
     if not sampling.boundaries:
         return picked
     # Adjacent intervals of one order follow one path, whatever their boundaries.
@@ -109,32 +140,35 @@ def _check_order(field: str, order, k: int) -> None:
         raise ValueError(f"{field}: expected a permutation of {k} groups, 0..{k - 1}, got {order}")
 
 
-def solver_options(sampling: Sampling) -> dict:
+def solver_options(sampling: Sampling) -> dict[str, Any]:
     """Keyword arguments of `gdm_jax.ode.solve`."""
     steps = sampling.steps[0] if len(sampling.steps) == 1 else sampling.steps or None
     return {"solver": sampling.solver, "steps": steps, "rtol": sampling.rtol, "atol": sampling.atol}
 
 
-def network(config: Config, process: Process):
-    """The Flax module of config.model, with `init` and `apply`."""
-    net = _module(config, process)
-    return models.InBasis(net, process.basis) if config.model.space == "frequency" else net
+def network(config: Config, process: Process, own: Own | None = None) -> Any:
+    """The network of config.model, with `init` and `apply`; see `gdm_jax.networks`.
 
+    Args:
+      config: Config of the experiment.
+      process: Process that it describes.
+      own: Entries that count beside those of the table, under "networks".
 
-def _module(config: Config, process: Process):
-    model = config.model
-    if model.name == "mlp":
-        return models.MLP(width=model.channels, layers=model.blocks, classes=model.classes)
-    return models.UNet(
-        channels=model.channels,
-        multipliers=model.multipliers,
-        blocks=model.blocks,
-        attention=model.attention,
-        dropout=model.dropout,
-        alpha_channels=process.groups if model.alpha_channels else None,
-        classes=model.classes,
-        augment=config.training.augment > 0,
-        patch=model.patch,
-        dtype=jnp.dtype(model.dtype),
-        remat=model.remat,
-    )
+    Raises:
+      ValueError: if the network does not take a field that the config sets, or does not fit the data.
+    """
+    model, augment = config.model, config.training.augment
+    taken = takes(choose({**NETWORKS, **(own or {}).get("networks", {})}, model.name, "model.name"))
+    optional = {field.name: field.default for field in dataclasses.fields(Model) if field.metadata["rule"].optional}
+    for name, default in optional.items():
+        if name not in taken and getattr(model, name) != default:
+            raise ValueError(f"model.{name}: must be {default!r} for the {model.name}, got {getattr(model, name)!r}")
+    if augment and "augment" not in taken:
+        raise ValueError(f"training.augment: must be 0 for the {model.name}, got {augment}")
+    if model.space == "frequency" and not process.basis.matrices:
+        raise ValueError("model.space: 'frequency' needs a basis of frequencies; set process.basis to dct")
+    known = {field.name: getattr(model, field.name) for field in dataclasses.fields(model) if field.name != "name"}
+    known |= {"dtype": jnp.dtype(model.dtype), "augment": augment > 0}
+    known |= {"shape": config.data.shape, "k": process.k, "process": process}
+    net = _entry("model.name", model.name, NETWORKS, own, "networks", known)
+    return InBasis(net, process.basis) if model.space == "frequency" else net

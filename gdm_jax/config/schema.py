@@ -1,100 +1,205 @@
-"""The fields of an experiment: the commented default, as frozen dataclasses."""
+"""The fields of an experiment: name, type, default, words and rule of each, as frozen dataclasses."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
+
+from gdm_jax import loss
+from gdm_jax.networks import NETWORKS
+from gdm_jax.ode import SOLVERS
+from gdm_jax.process.basis import BASES
+from gdm_jax.process.groups import GROUPINGS
+from gdm_jax.process.interpolant import INTERPOLANTS
+
+__all__ = ["Config", "Data", "Groupwise", "Intervals", "Model", "Own", "Rule", "Sampling", "Table", "Training", "field"]
+
+# Entries that count beside those of the tables, for one load: "groupings", "bases" and "networks", each by its names.
+Own = Mapping[str, Mapping[str, Callable]]
+
+
+class Table(NamedTuple):
+    """A table whose names a field may hold.
+
+    Attributes:
+      entries: The table itself, so that a name counts as soon as it is entered.
+      place: Name by which a program imports the table.
+      argument: Keyword of `gdm_jax.load` that brings entries for one load, or "".
+    """
+
+    entries: Mapping[str, Any]
+    place: str
+    argument: str = ""
+
+
+class Rule(NamedTuple):
+    """What a value must keep to; numbers in a tuple each for itself.
+
+    Attributes:
+      least: Smallest value.
+      above: Bound that every value exceeds.
+      most: Largest value.
+      below: Bound that no value reaches.
+      multiple: Number that divides every value.
+      among: Allowed values.
+      table: Table whose names are allowed.
+      lengths: Allowed lengths of a tuple.
+      form: Words for these lengths.
+      optional: Whether a network that does not take the field leaves it at its default.
+    """
+
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+    below: float | None = None
+    multiple: int | None = None
+    among: Collection[str] = ()
+    table: Table | None = None
+    lengths: Collection[int] = ()
+    form: str = ""
+    optional: bool = False
+
+
+def field(default: Any, words: str, **rule: Any) -> Any:
+    """A dataclass field with a default, its words and its rule, whose parts are those of `Rule`."""
+    return dataclasses.field(default=default, metadata={"words": words, "rule": Rule(**rule)})
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    name: str = "digits"  # digits, mixture2d, folder, or a TFDS data set prepared as array_record
-    path: str = ""  # the folder of images, for name "folder"
-    dir: str = ""  # where prepared data sets live; empty for TFDS's own default
-    split: str = "train"
-    shape: tuple[int, ...] = (8, 8, 1)  # (height, width, channel) or (dim,)
-    mixture: tuple = ()  # several data sets instead of name and path: (name, path, weight) each; labels count them
-    flip: bool = False  # mirror left to right with probability one half
-    levels: int = 256  # values that a pixel takes, evenly spread over 0..255
-    dequantise: bool = False  # add uniform noise of one level's width, for likelihoods
-    skip_unreadable: bool = False  # leave out image files that cannot be read, instead of stopping
+    """What is learnt."""
+
+    name: str = field("digits", "digits, mixture2d, folder, or a TFDS data set prepared as array_record")
+    path: str = field("", "Folder of images, for name 'folder'.")
+    dir: str = field("", "Folder where prepared data sets lie. Empty for TFDS's own.")
+    split: str = field("train", "Split of the data set, or a part of one.")
+    shape: tuple[int, ...] = field(
+        (8, 8, 1), "Shape of a datum.", least=1, lengths=(1, 3), form="(dim,) or (height, width, channel)"
+    )
+    mixture: tuple = field((), "Data sets (name, path, weight) instead of name and path. Labels count them.")
+    flip: bool = field(False, "Whether images are mirrored left to right with probability one half.")
+    levels: int = field(256, "Number of values that a pixel takes, evenly spread over 0..255.", least=2, most=256)
+    dequantise: bool = field(False, "Whether uniform noise of one level's width is added, for likelihoods.")
+    skip_unreadable: bool = field(False, "Whether image files that cannot be read are left out, instead of stopping.")
 
 
 @dataclasses.dataclass(frozen=True)
 class Groupwise:
-    groups: str = "single"  # single, bottom_to_top, right_to_left, blockwise, cascade, cascade_inverse, per_element,
-    #                         frequency_bands, from_index
-    k: int = 1  # number of groups, where the partition takes one
-    blocks: tuple[int, ...] = (3, 3)  # rows and columns of blockwise
-    bands: tuple[int, ...] = ()  # frequency ranks at which bands 1, 2, ... begin
-    index: tuple = ()  # the group of every element, nested as the datum, for from_index
-    basis: str = "identity"  # identity, dct, gaussian_blur
-    sigma: float = 0.4  # of gaussian_blur, pixels
-    interpolant: str = "linear"  # linear, variance_preserving
-    strict: bool = False  # hide groups not yet begun from the network, Prop. 3.3
+    """How data become noise."""
+
+    groups: str = field(
+        "single", "Partition into groups.", table=Table(GROUPINGS, "gdm_jax.process.groups.GROUPINGS", "groupings")
+    )
+    k: int = field(1, "Number of groups, where the partition takes one.")
+    blocks: tuple[int, ...] = field((3, 3), "Rows and columns of blockwise.", lengths=(2,), form="(rows, columns)")
+    bands: tuple[int, ...] = field((), "Frequency ranks at which bands 1, 2, ... begin.")
+    index: tuple = field((), "Group of every element, nested as the datum, for from_index.")
+    basis: str = field("identity", "Basis of the groups.", table=Table(BASES, "gdm_jax.process.basis.BASES", "bases"))
+    sigma: float = field(0.4, "Width of gaussian_blur in pixels.", above=0)
+    interpolant: str = field(
+        "linear",
+        "Path from data to noise.",
+        table=Table(INTERPOLANTS, "gdm_jax.process.interpolant.INTERPOLANTS"),
+    )
+    strict: bool = field(False, "Whether groups that have not begun are hidden from the network (Prop. 3.3).")
 
 
 @dataclasses.dataclass(frozen=True)
 class Intervals:
-    boundaries: tuple = ()  # where adjacent intervals meet, rising; empty for equal intervals
-    overlap: tuple[float, ...] = (0.0,)  # 0 one group after another, 1 all at once; with equal intervals only
-    order: tuple = ()  # groups in the order of generation; empty for 0, 1, ...
-    random_order: bool = False  # a fresh permutation for every example
-    random_orders: int = 0  # or one of this many permutations, chosen once by the seed
+    """When each group becomes noise."""
+
+    boundaries: tuple = field((), "Times where adjacent intervals meet, rising. Empty for equal intervals.")
+    overlap: tuple[float, ...] = field(
+        (0.0,), "0 for one group after another, 1 for all at once. Equal intervals only."
+    )
+    order: tuple = field((), "Groups in the order of generation. Empty for 0, 1, ...")
+    random_order: bool = field(False, "Whether every example has a permutation of its own.")
+    random_orders: int = field(0, "Number of permutations, chosen once by the seed.", least=0, most=10_000)
 
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    name: str = "unet"  # unet (DDPM++), mlp
-    channels: int = 128  # width of the U-Net at multiplier 1, or of the MLP
-    multipliers: tuple[int, ...] = (2, 2, 2)
-    blocks: int = 4  # residual blocks a resolution of the U-Net, or of the MLP
-    attention: tuple[int, ...] = (16,)  # resolutions with self-attention
-    patch: int = 1  # fold squares of pixels into channels first; 2 quarters the cost
-    space: str = "pixels"  # what it sees and returns: pixels, or the basis's coefficients: frequency (Fig. 10)
-    alpha_channels: bool = False  # also concatenate A(t) to the input, for pixel groups
-    classes: int = 0  # class labels 0, 1, ... that it is told, of the data set; 0 for none
-    dropout: float = 0.0
-    dtype: str = "float32"  # of the computation: float32, bfloat16
-    remat: bool = False  # recompute activations in the backward pass to save memory
+    """The network. One that does not take a field marked optional refuses another value than its default."""
+
+    name: str = field("unet", "Network.", table=Table(NETWORKS, "gdm_jax.networks.NETWORKS", "networks"))
+    channels: int = field(
+        128, "Width of the U-Net at multiplier 1, or of the MLP.", least=4, most=2**14, multiple=4
+    )
+    multipliers: tuple[int, ...] = field(
+        (2, 2, 2), "Width of each resolution of the U-Net.", least=1, most=64, lengths=range(1, 13)
+    )
+    blocks: int = field(4, "Residual blocks of the MLP, or at each resolution of the U-Net.", least=1, most=2**8)
+    attention: tuple[int, ...] = field((16,), "Resolutions with self-attention.")
+    patch: int = field(1, "Side of the squares of pixels folded into channels first. 2 quarters the cost.", least=1)
+    space: str = field(
+        "pixels", "What it sees and returns: pixels, or the basis's coefficients (Fig. 10).",
+        among=("pixels", "frequency"),
+    )  # fmt: skip
+    alpha_channels: bool = field(False, "Whether A(t) joins the input, for pixel groups.", optional=True)
+    classes: int = field(0, "Number of class labels of the data that it is told.", least=0, most=2**20, optional=True)
+    dropout: float = field(0.0, "Dropout rate.", least=0, below=1, optional=True)
+    dtype: str = field("float32", "Type of the computation.", among=("float32", "bfloat16"), optional=True)
+    remat: bool = field(False, "Whether activations are computed again to save memory.", optional=True)
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    loss: str = "unweighted"  # unweighted (Eq. 8), weighted (Eq. 7), moving (Eq. 8 on moving elements)
-    label_dropout: float = 0.1  # share of examples whose label is withheld, for classifier-free guidance
-    augment: float = 0.0  # probability of each geometric augmentation, told to the network; 0 for none
-    batch: int = 512  # examples a step, over all devices
-    steps: int = 400_000
-    learning_rate: float = 1e-3
-    warmup_images: int = 10_000_000  # linear warm-up of the learning rate
-    decay: str = "constant"  # after the warm-up: constant, or cosine to zero at the last step
-    betas: tuple[float, float] = (0.9, 0.999)  # of Adam
-    clip: float = 0.0  # global norm to clip gradients to; 0 for none
-    accumulate: int = 1  # micro-batches a step
-    ema_halflife_images: int = 500_000
-    ema_ramp: float = 0.05  # the half-life is at most this share of the images seen
-    log_every: int = 100  # steps
-    sample_every: int = 10_000
-    save_every: int = 2_500
-    keep: int = 2  # newest checkpoints kept
-    keep_every: int = 50_000  # and every checkpoint at a multiple of this
+    """How the network learns."""
+
+    loss: str = field(
+        "unweighted",
+        "unweighted (Eq. 8), weighted (Eq. 7) or moving (Eq. 8 on moving elements).",
+        table=Table(loss.LOSSES, "gdm_jax.loss.LOSSES"),
+    )
+    label_dropout: float = field(
+        0.1, "Share of examples whose label is withheld, for classifier-free guidance.", least=0, most=1
+    )
+    augment: float = field(0.0, "Probability of each augmentation, which the network is told.", least=0, below=1)
+    augmentation: str = field("geometric", "Augmentation, by its name in gdm_jax.training.augment.AUGMENTATIONS.")
+    batch: int = field(512, "Examples in a step, over all devices.", least=1, most=2**20)
+    steps: int = field(400_000, "Number of steps.", least=1, most=2**31 - 1)
+    learning_rate: float = field(1e-3, "Learning rate of Adam.", above=0)
+    warmup_images: int = field(10_000_000, "Images over which the learning rate rises.", least=0, most=2**40)
+    decay: str = field(
+        "constant", "Learning rate after that: constant, or cosine to zero at the last step.",
+        among=("constant", "cosine"),
+    )  # fmt: skip
+    betas: tuple[float, float] = field((0.9, 0.999), "Decay rates of Adam's moments.", least=0, below=1)
+    clip: float = field(0.0, "Global norm to which gradients are clipped. 0 for none.", least=0)
+    accumulate: int = field(1, "Micro-batches in a step.", least=1)
+    ema_halflife_images: int = field(500_000, "Half-life of the averaged parameters.", least=0, most=2**40)
+    ema_ramp: float = field(0.05, "Largest half-life as a share of the images seen.", least=0)
+    log_every: int = field(100, "Steps between rows of numbers.", least=1)
+    sample_every: int = field(10_000, "Steps between pictures of samples.", least=1)
+    save_every: int = field(2_500, "Steps between checkpoints.", least=1)
+    keep: int = field(2, "Number of newest checkpoints that are kept.", least=1)
+    keep_every: int = field(50_000, "Every checkpoint at a multiple of this is kept, too.", least=1)
 
 
 @dataclasses.dataclass(frozen=True)
 class Sampling:
-    solver: str = "euler"  # a name of gdm_jax.ode.SOLVERS
-    steps: tuple[int, ...] = (128,)  # a total, or one number per group; empty adapts them
-    rtol: float = 1e-5  # of adaptive steps
-    atol: float = 1e-5
-    boundaries: tuple[float, ...] = ()  # intervals to sample with; empty for the (first) training ones
-    overlap: tuple[float, ...] = ()  # one of schedule.overlap; empty for its first
-    order: tuple[int, ...] = ()  # one of the training orders; empty for the first
-    guidance: float = 1.0  # classifier-free, where a label is given: 1 follows the label as trained, more sharpens
+    """How samples are drawn, unless told otherwise."""
+
+    solver: str = field("euler", "Solver of the ODE.", table=Table(SOLVERS, "gdm_jax.ode.SOLVERS"))
+    steps: tuple[int, ...] = field((128,), "Total of steps, or one number for each group. Empty adapts them.")
+    rtol: float = field(1e-5, "Relative tolerance of adaptive steps.", above=0)
+    atol: float = field(1e-5, "Absolute tolerance of adaptive steps.", above=0)
+    boundaries: tuple[float, ...] = field((), "Intervals to sample with. Empty for the first of training.")
+    overlap: tuple[float, ...] = field((), "One of schedule.overlap. Empty for its first.")
+    order: tuple[int, ...] = field((), "One of the orders of training. Empty for the first.")
+    guidance: float = field(
+        1.0, "Classifier-free guidance where a label is given: 1 follows it as trained, more sharpens.",
+        least=0, below=math.inf,
+    )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    seed: int = 0
+    """An experiment."""
+
+    seed: int = field(0, "Seed of everything that chance decides.", least=0, most=2**32 - 1)
     data: Data = Data()
     process: Groupwise = Groupwise()
     schedule: Intervals = Intervals()

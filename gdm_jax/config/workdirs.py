@@ -3,24 +3,69 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from gdm_jax.config.read import from_json
-from gdm_jax.config.schema import Config
+import numpy as np
+
+from gdm_jax.config import read, rules
+from gdm_jax.config.build import Experiment
+from gdm_jax.config.schema import Config, Own
 from gdm_jax.workdir import manifest
+
+__all__ = ["FREE", "check_unchanged", "differences", "experiment", "of_workdir", "resampled"]
 
 FREE = ("data.dir", "data.path", "model.remat", "training.keep", "training.accumulate")
 
 
-def of_workdir(workdir) -> Config:
+def of_workdir(workdir: str | os.PathLike) -> Config:
     """The config that a run left in its workdir; no config file is run.
 
     Raises:
-      ValueError: if the workdir holds no readable config.json.
+      ValueError: if the workdir holds no readable config.json, or names what is not here.
     """
-    return from_json(manifest.load(workdir))
+    return experiment(workdir)[0]
 
 
-def check_unchanged(workdir, config: Config) -> None:
+def experiment(
+    workdir: str | os.PathLike,
+    sampling: Mapping[str, Any] | None = None,
+    own: Own | None = None,
+) -> tuple[Config, Experiment]:
+    """The config that a run left in its workdir, and what it describes; no config file is run.
+
+    Args:
+      workdir: Folder of the run.
+      sampling: Fields of config.sampling to change.
+      own: Entries that count beside those of the tables: "groupings", "bases" and "networks".
+
+    Raises:
+      ValueError: if the workdir holds no readable config.json, names what is not here, or a change does not fit.
+    """
+    config = resampled(_read(workdir), sampling or {})
+    return config, rules.check(config, own, trains=False)
+
+
+def resampled(config: Config, changes: Mapping[str, Any]) -> Config:
+    """The config with other fields of its sampling, whose names and types are checked.
+
+    Args:
+      config: Config of the experiment.
+      changes: Fields of config.sampling. A number of `steps` or `overlap` stands for a tuple of one.
+
+    Raises:
+      ValueError: if a field is unknown or mistyped.
+    """
+    changes = {
+        name: (value,) if name in ("steps", "overlap") and np.ndim(value) == 0 else value
+        for name, value in changes.items()
+    }
+    values = dataclasses.asdict(config)
+    return read.parse({**values, "sampling": {**values["sampling"], **changes}})
+
+
+def check_unchanged(workdir: str | os.PathLike, config: Config) -> None:
     """Check a config against the workdir's own, if a run has left a checkpoint of it there.
 
     How often and where to (*_every, keep, sampling, data.dir, data.path), and what only spends time for memory
@@ -32,7 +77,7 @@ def check_unchanged(workdir, config: Config) -> None:
     """
     if not manifest.begun(workdir):
         return
-    before = of_workdir(workdir)
+    before = _read(workdir)
     differing = [name for name in differences(before, config) if not _may_change(name, before)]
     if differing:
         why = ", by which the learning rate falls," if differing == ["training.steps"] else ""
@@ -48,7 +93,11 @@ def differences(a: Config, b: Config) -> list[str]:
     return [name for name in flat_a if flat_a[name] != flat_b[name]]
 
 
-def _flatten(values: dict, prefix: str = ""):
+def _read(workdir: str | os.PathLike) -> Config:
+    return read.parse(read.parse_json(manifest.load(workdir)))
+
+
+def _flatten(values: dict, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
         if isinstance(value, dict):
             yield from _flatten(value, f"{prefix}{name}.")

@@ -17,6 +17,8 @@ import numpy as np
 from jax.experimental import multihost_utils
 from orbax.checkpoint import multihost
 
+__all__ = ["LOST_AFTER", "PATIENCE", "all_agree", "first", "first_before_the_others", "join", "leave", "wait"]
+
 LOST_AFTER = 60  # seconds without a sign of life after which a process counts as dead
 PATIENCE = 24 * 3600  # seconds that a process waits for one that prepares data
 _WAITS = itertools.count()  # a barrier is passed once
@@ -40,20 +42,19 @@ def join(
     jax.config.update("jax_enable_preemption_service", told_to_end)
     if coordinator == "auto":
         if processes is not None or process is not None:
-            raise ValueError("--coordinator auto: finds out --processes and --process by itself; leave them out")
+            raise ValueError("coordinator: auto finds out processes and process by itself; leave them out")
         try:
             jax.distributed.initialize(heartbeat_timeout_seconds=LOST_AFTER)
         except ValueError as error:
             raise ValueError(
-                "--coordinator auto: found no TPU, SLURM or Open MPI; pass HOST:PORT, --processes and "
-                f"--process ({error})"
+                f"coordinator: auto found no TPU, SLURM or Open MPI; pass HOST:PORT, processes and process ({error})"
             ) from error
         return
     host, _, port = coordinator.rpartition(":")
     if not host or not port.isdigit():
-        raise ValueError(f"--coordinator: must be auto or HOST:PORT, got {coordinator!r}")
+        raise ValueError(f"coordinator: must be auto or HOST:PORT, got {coordinator!r}")
     if processes is None or process is None or not 0 <= process < processes:
-        raise ValueError(f"--process: must be one of 0 ... --processes - 1, got {process} of {processes}")
+        raise ValueError(f"process: must be one of 0 ... processes - 1, got {process} of {processes}")
     jax.distributed.initialize(coordinator, processes, process, heartbeat_timeout_seconds=LOST_AFTER)
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import jax
 
+__all__ = ["AXIS", "check_batch", "of_all_hosts", "over_devices", "place", "shared", "split"]
+
 AXIS = "devices"
 
 
@@ -35,7 +37,7 @@ def over_devices(step: Callable) -> Callable:
         out_axes=None,
         donate_argnums=0,
     )
-    return lambda state, batch: mapped(state, jax.tree.map(_split, batch))
+    return lambda state, batch: mapped(state, jax.tree.map(split, batch))
 
 
 def place(state):
@@ -64,5 +66,5 @@ def of_all_hosts() -> jax.sharding.Sharding:
     return jax.sharding.NamedSharding(jax.sharding.Mesh(jax.devices(), (AXIS,)), jax.sharding.PartitionSpec())
 
 
-def _split(leaf):
+def split(leaf):
     return leaf.reshape(jax.local_device_count(), -1, *leaf.shape[1:])

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 import jax
 from jax.experimental import multihost_utils
 
+__all__ = ["Preempted", "watch"]
+
 
 class Preempted(RuntimeError):
     """The run was told to end, and saved."""

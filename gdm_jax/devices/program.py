@@ -24,6 +24,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
+
+__all__ = ["as_pytree", "compiled", "is_array", "of_library", "settled"]
 
 # Packages whose functions do not change while a program runs.
 LIBRARIES = frozenset({"jax", "jaxlib", "numpy", "scipy", "flax", "equinox", "optax", "diffrax", "gdm_jax"})
@@ -53,7 +56,7 @@ def compiled(function: Callable) -> Callable:
             return function(u, *arguments, **options)
 
         read = eqx.filter_closure_convert(whole, dynamic)
-        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((read, dynamic))):
+        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((read, dynamic))):
             return function(u, *arguments, **options)
         held, rest = eqx.partition(read, is_array)
         program = _Program(rest, held, dynamic)

@@ -3,3 +3,5 @@
 from gdm_jax.drawing.films import film
 from gdm_jax.drawing.maps import heat
 from gdm_jax.drawing.sheets import cloud, grid, save, stack
+
+__all__ = ["cloud", "film", "grid", "heat", "save", "stack"]

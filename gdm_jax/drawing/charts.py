@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
+
+__all__ = ["check", "curve", "lines", "points"]
 
 MARKERS = "os^Dv"
 
@@ -64,7 +67,8 @@ def lines(series: Mapping, *, x_label: str, y_label: str, title: str = "", log: 
         low, high = getattr(axes, f"get_{axis}lim")()
         getattr(axes, f"{axis}axis").set_minor_formatter("{x:g}" if axis == "y" and high < 15 * low else "")
     if "x" not in log:
-        axes.xaxis.get_major_locator().set_params(integer=all(_whole(x) for x, *_ in series.values()))
+        locator: Any = axes.xaxis.get_major_locator()  # AutoLocator, known to pyright as its parent alone
+        locator.set_params(integer=all(_whole(x) for x, *_ in series.values()))
     return _picture(page)
 
 

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from gdm_jax.drawing.sheets import Labels, _beside, _match, _on_paper, _titled, grid, save
+from gdm_jax.drawing.sheets import Labels, beside, check_count, grid, on_paper, save, with_title
 from gdm_jax.workdir import files
+
+__all__ = ["film"]
 
 
 def film(
@@ -38,18 +40,18 @@ def film(
     if not seconds > 0:
         raise ValueError(f"seconds: must be positive, got {seconds}")
     films = list(frames) if titles else [frames]
-    _match("titles", titles, len(films), "film")
+    check_count("titles", titles, len(films), "film")
     if not all(map(len, films)):
         raise ValueError("frames: must hold at least one moment")
     count = max(map(len, films))
-    _match("captions", captions, count, "moment")
+    check_count("captions", captions, count, "moment")
     pages = []
     for t in range(count):
         now = [f[min(t, len(f) - 1)] for f in films]
         panels = [grid(x, columns=columns, cell=cell, title=title) for x, title in zip(now, titles or [""])]
-        pages.append(_titled(_beside(panels), captions[t] if captions else ""))
+        pages.append(with_title(beside(panels), captions[t] if captions else ""))
     width, height = (2 * -(-max(sides) // 2) for sides in zip(*(page.size for page in pages)))  # H.264: even
-    write([_on_paper(page, width, height) for page in pages], path, seconds)
+    write([on_paper(page, width, height) for page in pages], path, seconds)
 
 
 def _gif(pages: Sequence[Image.Image], path: pathlib.Path, seconds: float) -> None:
@@ -65,7 +67,7 @@ def _mp4(pages: Sequence[Image.Image], path: pathlib.Path, seconds: float) -> No
         stream = file.add_stream("libx264", rate=rate, options={"crf": "18"})
         stream.width, stream.height = pages[0].size
         stream.pix_fmt = "yuv420p"  # what browsers play
-        for page in [*pages, *pages[-1:] * max(1, round(rate))]:
+        for page in [*pages, *[pages[-1]] * max(1, round(rate))]:
             file.mux(stream.encode(av.VideoFrame.from_image(page)))
         file.mux(stream.encode())
 

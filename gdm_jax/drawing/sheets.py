@@ -16,6 +16,11 @@ from PIL import Image, ImageDraw, ImageFont
 from gdm_jax.pixels import to_uint8
 from gdm_jax.workdir import files
 
+__all__ = [
+    "Labels", "as_tiles", "banner", "beside", "check_count", "cloud", "grid", "lay_out", "on_paper",
+    "save", "stack", "with_title", "wrap",
+]
+
 MARGIN, GAP = 2, 14  # pixels between neighbours, and between what is to be told apart
 INK, PAPER, CUT = (30, 30, 30), (255, 255, 255), "\u2026"
 FONT, SMALL = ImageFont.load_default(size=14), ImageFont.load_default(size=11)  # small for heads that would be cut
@@ -40,7 +45,7 @@ def grid(
     Raises:
       ValueError: no images, or of another shape; labels or gaps that do not fit the rows and columns.
     """
-    return _titled(_sheet(_tiles(images, cell), columns, rows, heads, gaps), title)
+    return with_title(lay_out(as_tiles(images, cell), columns, rows, heads, gaps), title)
 
 
 def stack(pages: Sequence[Image.Image]) -> Image.Image:
@@ -48,7 +53,7 @@ def stack(pages: Sequence[Image.Image]) -> Image.Image:
     if not pages:
         raise ValueError("pages: must hold at least one picture")
     width = max(page.width for page in pages)
-    return Image.fromarray(np.concatenate([_on_paper(page, width, page.height) for page in pages]))
+    return Image.fromarray(np.concatenate([np.asarray(on_paper(page, width, page.height)) for page in pages]))
 
 
 def save(image: Image.Image, path, **options) -> None:
@@ -64,7 +69,7 @@ def cloud(points, *, side: int = 256, extent: float = 3.0) -> Image.Image:
     return Image.fromarray(np.flipud(shade.T).astype(np.uint8)).resize((side, side), Image.Resampling.NEAREST)
 
 
-def _tiles(images, cell: int) -> list[Image.Image]:
+def as_tiles(images, cell: int) -> list[Image.Image]:
     images = np.asarray(images)
     points = images.ndim == 3 and images.shape[2] == 2
     if not (points or images.ndim == 4) or not images.size:
@@ -78,7 +83,7 @@ def _tiles(images, cell: int) -> list[Image.Image]:
     return [Image.fromarray(image.repeat(factor, 0).repeat(factor, 1)) for image in pixels]
 
 
-def _sheet(tiles, columns, rows, heads, gaps=()) -> Image.Image:
+def lay_out(tiles, columns, rows, heads, gaps=()) -> Image.Image:
     """Tiles of one size in rows, with labels."""
     columns = int(np.ceil(len(tiles) ** 0.5)) if columns is None else columns
     if columns < 1:
@@ -86,14 +91,14 @@ def _sheet(tiles, columns, rows, heads, gaps=()) -> Image.Image:
     if not set(gaps) <= set(range(columns - 1)):
         raise ValueError(f"gaps: must be columns from 0 on and before the last of {columns}, got {tuple(gaps)}")
     count = -(-len(tiles) // columns)
-    _match("rows", rows, count, "row of images")
-    _match("heads", heads, columns, "column")
+    check_count("rows", rows, count, "row of images")
+    check_count("heads", heads, columns, "column")
     height, width = tiles[0].height + MARGIN, tiles[0].width + MARGIN
-    rows = [_wrap(label, ROW_LABEL, max(1, height // LINE)) for label in rows]
-    font = SMALL if any(_wrap(label, width - 2 * MARGIN, 2).endswith(CUT) for label in heads) else FONT
-    heads = [_wrap(label, width - 2 * MARGIN, 2, font) for label in heads]
-    left = MARGIN + max((_banner(label).width for label in rows), default=0)
-    top = MARGIN + max((_banner(label).height for label in heads), default=0)
+    rows = [wrap(label, ROW_LABEL, max(1, height // LINE)) for label in rows]
+    font = SMALL if any(wrap(label, width - 2 * MARGIN, 2).endswith(CUT) for label in heads) else FONT
+    heads = [wrap(label, width - 2 * MARGIN, 2, font) for label in heads]
+    left = MARGIN + max((banner(label).width for label in rows), default=0)
+    top = MARGIN + max((banner(label).height for label in heads), default=0)
     lefts = [left + i * width + GAP * sum(g < i for g in set(gaps)) for i in range(columns)]
     page = Image.new("RGB", (lefts[-1] + width, top + count * height), PAPER)
     pen = ImageDraw.Draw(page)
@@ -106,11 +111,11 @@ def _sheet(tiles, columns, rows, heads, gaps=()) -> Image.Image:
     return page
 
 
-def _titled(page: Image.Image, text: str) -> Image.Image:
-    return stack([_banner(_wrap(text, max(page.width, TITLE), 3)), page]) if text else page
+def with_title(page: Image.Image, text: str) -> Image.Image:
+    return stack([banner(wrap(text, max(page.width, TITLE), 3)), page]) if text else page
 
 
-def _banner(text: str, font=FONT) -> Image.Image:
+def banner(text: str, font=FONT) -> Image.Image:
     """Lines of text on paper of their own."""
     lines = text.split("\n")
     page = Image.new("RGB", (int(max(map(font.getlength, lines))) + 9, LINE * len(lines) + 5), PAPER)
@@ -118,19 +123,21 @@ def _banner(text: str, font=FONT) -> Image.Image:
     return page
 
 
-def _beside(pages: Sequence[Image.Image]) -> Image.Image:
+def beside(pages: Sequence[Image.Image]) -> Image.Image:
     """Pictures next to one another, `GAP` apart, standing on one line."""
     height = max(page.height for page in pages)
-    return Image.fromarray(np.concatenate([_on_paper(page, page.width + GAP, height) for page in pages], 1)[:, :-GAP])
+    sheets = [np.asarray(on_paper(page, page.width + GAP, height)) for page in pages]
+    return Image.fromarray(np.concatenate(sheets, 1)[:, :-GAP])
 
 
-def _on_paper(page: Image.Image, width: int, height: int) -> Image.Image:
+def on_paper(page: Image.Image, width: int, height: int) -> Image.Image:
     """The page at the lower left of a sheet, so that a title that comes and goes moves no image."""
     above, right = height - page.height, width - page.width
-    return Image.fromarray(np.pad(page.convert("RGB"), ((above, 0), (0, right), (0, 0)), constant_values=255))
+    pixels = np.asarray(page.convert("RGB"))
+    return Image.fromarray(np.pad(pixels, ((above, 0), (0, right), (0, 0)), constant_values=255))
 
 
-def _wrap(text: str, width: int, lines: int, font=FONT) -> str:
+def wrap(text: str, width: int, lines: int, font=FONT) -> str:
     """Text in at most `lines` lines of `width` pixels, broken between words if it can be; only then cut."""
     text = " ".join(text.split())
     if font.getlength(text) <= width:
@@ -141,9 +148,9 @@ def _wrap(text: str, width: int, lines: int, font=FONT) -> str:
         return text[:end].rstrip() + mark
     space = text.rfind(" ", 1, end + 1)
     line, rest = (text[:space], text[space + 1 :]) if space > 0 else (text[:end] + mark, text[end:])
-    return f"{line}\n{_wrap(rest, width, lines - 1, font)}"
+    return f"{line}\n{wrap(rest, width, lines - 1, font)}"
 
 
-def _match(name: str, given: Sequence, count: int, of: str) -> None:
+def check_count(name: str, given: Sequence, count: int, of: str) -> None:
     if len(given) not in (0, count):
         raise ValueError(f"{name}: must be {count}, one a {of}, got {len(given)}")

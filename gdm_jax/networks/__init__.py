@@ -1,5 +1,21 @@
-"""Networks u(x_t, alpha) in Flax (App. B): DDPM++ for images, a small MLP for vectors."""
+"""Networks u(x_t, alpha) in Flax  (App. B): DDPM++ for images, a small MLP for vectors.
 
+An entry of NETWORKS makes a network. It takes, by name, what it needs of: shape (of a datum), k, process, augment
+(whether the network is told augmentations) and the fields of config.model, such as channels, blocks and classes.
+
+The network has `init(key, x, alpha)` and `apply(params, x_t, alpha)`, as a Flax module has. Where the config asks for
+them, `apply` is also given label (int `[batch]`, -1 for none), keys (`[batch]`, for dropout) and augmentation (`[batch,
+9]`). While sampling it is given the label alone, as its third argument.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from gdm_jax.networks import mlp, unet
 from gdm_jax.networks.in_basis import InBasis
 from gdm_jax.networks.mlp import MLP
 from gdm_jax.networks.unet import UNet
+
+__all__ = ["InBasis", "MLP", "NETWORKS", "UNet"]
+
+NETWORKS: dict[str, Callable[..., Any]] = {"unet": unet.make, "mlp": mlp.make}

@@ -5,21 +5,32 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from gdm_jax.process.basis import Basis
+
+__all__ = ["InBasis"]
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class InBasis:
     """A Flax module between the two changes of basis; `init` and `apply` are those of the module.
 
     Attributes:
-      net: the module, on coefficients.
-      basis: with `forward` and `inverse`; orthogonal, so that the loss of the coefficients is that of the pixels.
+      net: Network on coefficients.
+      basis: Orthogonal basis, so that the loss of the coefficients is that of the pixels.
     """
 
     net: Any
-    basis: Any
+    basis: Basis
 
-    def init(self, key, x, *rest):
+    def init(self, key: PRNGKeyArray, x: Float[Array | np.ndarray, " batch *shape"], *rest: Any) -> Any:
+        """Parameters of the network."""
         return self.net.init(key, self.basis.forward(x), *rest)
 
-    def apply(self, params, x_t, *rest, **named):
+    def apply(
+        self, params: Any, x_t: Float[Array | np.ndarray, " batch *shape"], *rest: Any, **named: Any
+    ) -> Float[Array, " batch *shape"]:
+        """The field at x_t, in pixels."""
         return self.basis.inverse(self.net.apply(params, self.basis.forward(x_t), *rest, **named))

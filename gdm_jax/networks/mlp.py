@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Integer, Key
 
 from gdm_jax.networks.embedding import Label, no_label, positional
+from gdm_jax.networks.limits import check_size
+
+__all__ = ["MLP", "make"]
+
+
+def make(shape: Sequence[int], channels: int, blocks: int, classes: int) -> MLP:
+    """The MLP of a config.
+
+    Args:
+      shape: Shape of a datum; images are flattened.
+      channels: Width of every layer.
+      blocks: Number of residual blocks.
+      classes: Number of class labels. 0 for none.
+
+    Raises:
+      ValueError: if the network is too large.
+    """
+    layers = 3 * blocks + 2
+    check_size(layers, channels * (layers * channels + 2 * math.prod(shape) + classes))
+    return MLP(width=channels, layers=blocks, classes=classes)
 
 
 class MLP(nn.Module):
-    """u(x_t, alpha) for x_t `[batch, dim]`: linear in, `layers` residual blocks of `width`, linear out.
+    """u(x_t, alpha) for x_t `[batch, *shape]`: linear in, `layers` residual blocks of `width`, linear out.
 
     Each block adds a linear map of the embedded alpha, and of a class label where `classes` > 0, before its
     nonlinearity; the last layer starts at zero.
+
+    Attributes:
+      width: Width of every layer.
+      layers: Number of residual blocks.
+      classes: Number of class labels. 0 for none.
     """
 
     width: int = 256
@@ -20,8 +50,15 @@ class MLP(nn.Module):
     classes: int = 0
 
     @nn.compact
-    def __call__(self, x, alpha, label=None, keys=None):
-        del keys  # no dropout
+    def __call__(
+        self,
+        x: Float[Array | np.ndarray, " batch *shape"],
+        alpha: Float[Array | np.ndarray, "batch k"],
+        label: Integer[Array | np.ndarray, " batch"] | None = None,
+        keys: Key[Array, " batch"] | None = None,
+    ) -> Float[Array, " batch *shape"]:
+        """The field at x_t. A label is -1 for none; None is that for all. Keys change nothing: there is no dropout."""
+        del keys
         shape, x = x.shape, x.reshape(len(x), -1)
         features = jnp.concatenate([positional(alpha, 64), alpha], axis=-1)
         embedding = nn.Dense(self.width)(features)

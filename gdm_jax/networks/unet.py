@@ -8,17 +8,84 @@ A(t). The last convolution of each block, and of the network, starts near zero, 
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Integer, Key
 
 from gdm_jax.networks.embedding import Label, no_augmentation, no_label, positional
+from gdm_jax.networks.limits import check_size
 from gdm_jax.process.groups import Groups
+from gdm_jax.process.process import Process
+
+__all__ = ["Block", "GroupNorm", "NEAR_ZERO", "SKIP_SCALE", "UNet", "make"]
 
 SKIP_SCALE = 0.5**0.5
 NEAR_ZERO = 1e-5
+
+
+def make(
+    shape: Sequence[int],
+    process: Process,
+    *,
+    channels: int,
+    multipliers: Sequence[int],
+    blocks: int,
+    attention: Sequence[int],
+    dropout: float,
+    alpha_channels: bool,
+    classes: int,
+    augment: bool,
+    patch: int,
+    dtype: Any,
+    remat: bool,
+) -> UNet:
+    """The U-Net of a config. Its arguments are the attributes of `UNet`, but for these.
+
+    Args:
+      shape: Shape of a datum, (height, width, channel).
+      process: Process whose groups A(t) is made of.
+      alpha_channels: Whether A(t) is concatenated to the input.
+
+    Raises:
+      ValueError: if the data are no images, cannot be halved so often, or have no groups of pixels where A(t) is asked
+        for, or if the network is too large.
+    """
+    if len(shape) != 3:
+        raise ValueError(f"model.name: 'unet' is of images; use 'mlp' where data.shape is (dim,), got {tuple(shape)}")
+    if any(n % _divisor(patch, multipliers) for n in shape[:2]):
+        raise ValueError(
+            f"data.shape: must be divisible by {_divisor(patch, multipliers)} for model.patch and model.multipliers, "
+            f"got {tuple(shape)}"
+        )
+    if alpha_channels and process.basis.matrices:
+        raise ValueError("model.alpha_channels: A(t) is a picture only for pixel groups; set process.basis='identity'")
+    each = 2 * blocks + 1  # residual blocks a resolution, downwards and upwards, of two 3x3 convolutions
+    widths = [channels * multiplier for multiplier in multipliers]
+    parameters = sum(20 * each * width**2 for width in widths) + 4 * channels * classes
+    check_size(2 * each * len(widths), parameters)
+    return UNet(
+        channels=channels,
+        multipliers=tuple(multipliers),
+        blocks=blocks,
+        attention=tuple(attention),
+        dropout=dropout,
+        alpha_channels=process.groups if alpha_channels else None,
+        classes=classes,
+        augment=augment,
+        patch=patch,
+        dtype=dtype,
+        remat=remat,
+    )
+
+
+def _divisor(patch: int, multipliers: Sequence[int]) -> int:
+    """What height and width must be multiples of."""
+    return patch * 2 ** (len(multipliers) - 1)
 
 
 def _xavier_uniform(weight: float = 1.0):
@@ -30,17 +97,17 @@ class UNet(nn.Module):
     """u(x_t, alpha) for images `[batch, height, width, channel]`, alpha `[batch, k]`; returns an array like x_t.
 
     Attributes:
-      channels: width at multiplier 1.
-      multipliers: width of each resolution, from the full one down by halves; height and width must halve evenly.
-      blocks: residual blocks a resolution (one more on the way up).
-      attention: resolutions (heights) with self-attention; the lowest always attends once on the way up.
-      dropout: rate inside the blocks, applied only where `keys` are given.
-      alpha_channels: the pixel groups whose A(t) is concatenated to x_t, or None.
-      classes: number of class labels it is told, 0 for none.
-      augment: whether it is told how its images were augmented.
-      dtype: of the computation, e.g. bfloat16; parameters stay float32.
-      patch: side of the squares of pixels folded into channels at the door (1 is DDPM++); 2 quarters the cost.
-      remat: recompute each block in the backward pass instead of storing its activations.
+      channels: Width at multiplier 1.
+      multipliers: Width of each resolution, from the full one down by halves. Height and width must halve evenly.
+      blocks: Number of residual blocks at each resolution. There is one more on the way up.
+      attention: Resolutions (heights) with self-attention. The lowest always attends once on the way up.
+      dropout: Dropout rate inside the blocks. It is applied only where `keys` are given.
+      alpha_channels: Pixel groups whose A(t) is concatenated to x_t, or None.
+      classes: Number of class labels. 0 for none.
+      augment: Whether the network is told how its images were augmented.
+      patch: Side of the squares of pixels that are folded into channels first. 1 is DDPM++; 2 quarters the cost.
+      dtype: Type of the computation, e.g. bfloat16. Parameters stay float32.
+      remat: Whether each block is computed again in the backward pass instead of storing its activations.
     """
 
     channels: int = 128
@@ -56,11 +123,25 @@ class UNet(nn.Module):
     remat: bool = False
 
     @nn.compact
-    def __call__(self, x, alpha, label=None, keys=None, augmentation=None):
-        """label: int `[batch]`, -1 or None for none. keys: `[batch]` random keys, or None to run without dropout.
-        augmentation: the values of gdm_jax.training.augment, `[batch, 9]`; zeros or None for none, as in sampling."""
+    def __call__(
+        self,
+        x: Float[Array | np.ndarray, "batch height width channel"],
+        alpha: Float[Array | np.ndarray, "batch k"],
+        label: Integer[Array | np.ndarray, " batch"] | None = None,
+        keys: Key[Array, " batch"] | None = None,
+        augmentation: Float[Array | np.ndarray, "batch values"] | None = None,
+    ) -> Float[Array, "batch height width channel"]:
+        """The field at x_t.
+
+        Args:
+          x: Noisy images x_t.
+          alpha: Progress of every group.
+          label: Class labels. -1 or None for none.
+          keys: Random keys, one for each image. None runs without dropout.
+          augmentation: Values that say how each image was augmented. Zeros or None for an image as it was.
+        """
         height, width, out_channels = x.shape[1:]
-        divisor = self.patch * 2 ** (len(self.multipliers) - 1)
+        divisor = _divisor(self.patch, self.multipliers)
         if height % divisor or width % divisor:
             raise ValueError(f"unet: patch and multipliers need height and width divisible by {divisor}, got {x.shape}")
         block = nn.remat(Block) if self.remat else Block
@@ -114,7 +195,15 @@ class UNet(nn.Module):
 
 
 class Block(nn.Module):
-    """Residual block: norm, conv, + embedding, norm, dropout, conv; then, if asked, self-attention over the pixels."""
+    """Residual block: norm, conv, + embedding, norm, dropout, conv; then, if asked, self-attention over the pixels.
+
+    Attributes:
+      channels: Number of channels that leave the block.
+      dropout: Dropout rate.
+      dtype: Type of the computation.
+      resample: "down" halves the resolution, "up" doubles it, None keeps it.
+      attention: Whether the pixels attend to one another.
+    """
 
     channels: int
     dropout: float
@@ -123,7 +212,13 @@ class Block(nn.Module):
     attention: bool = False
 
     @nn.compact
-    def __call__(self, x, embedding, keys):
+    def __call__(
+        self,
+        x: Float[Array, "batch height width channel"],
+        embedding: Float[Array, "batch features"],
+        keys: Key[Array, " batch"] | None,
+    ) -> Float[Array, "batch out_height out_width out_channel"]:
+        """The features after the block. Without keys nothing is dropped."""
         conv = functools.partial(nn.Conv, kernel_size=(3, 3), dtype=self.dtype)
         h = nn.silu(GroupNorm(self.dtype, name="norm_0")(x))
         h, x = _resample(h, self.resample), _resample(x, self.resample)
@@ -154,15 +249,20 @@ class Block(nn.Module):
 class GroupNorm(nn.Module):
     """Group normalisation with min(32, C/4) groups, or the nearest fewer that divide C.
 
-    The values of `flax.linen.GroupNorm`, in half its time on a CPU: each channel is summed over the pixels first, and
-    the few channels of a group after that.
+    It computes the values of `flax.linen.GroupNorm` in half the time on a CPU, because each channel is summed over the
+    pixels first, and the few channels of a group after that.
+
+    Attributes:
+      dtype: Type of the result.
+      epsilon: Number added to the variance.
     """
 
     dtype: Any
     epsilon: float = 1e-6
 
     @nn.compact
-    def __call__(self, h):
+    def __call__(self, h: Float[Array, "batch height width channel"]) -> Float[Array, "batch height width channel"]:
+        """The features, normalised, scaled and shifted."""
         channels = h.shape[-1]
         groups = next(n for n in range(min(32, max(channels // 4, 1)), 0, -1) if channels % n == 0)
         scale = self.param("scale", nn.initializers.ones, (channels,))

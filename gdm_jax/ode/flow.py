@@ -5,11 +5,8 @@
 The driver is the path alpha itself: a step from t to t' is given the increment alpha(t') - alpha(t), so the slope A'(t)
 and its jumps appear nowhere. Encoding runs t: 0 -> 1, generation t: 1 -> 0.
 
-The solver scans over the straight pieces of the path, one diffrax solve each, so that every step ends on a boundary,
-adaptive solvers see a smooth equation, and one compilation serves any k. The state is x_bar = U^T x: an element whose
-alpha stands still is carried bit for bit, and the error of an adaptive step is judged by the moving elements alone.
-
-`walk` is the solver itself, of any field along a path; `Flow` is the field above. `gdm_jax.likelihood` walks another.
+The state is x_bar = U^T x: an element whose alpha stands still is carried bit for bit, and the error of an adaptive
+step is judged by the moving elements alone. `Flow` is this field; `gdm_jax.ode.walk` walks it along a path.
 """
 
 from __future__ import annotations
@@ -17,62 +14,70 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree
 
 from gdm_jax import network
 from gdm_jax.devices import program
 from gdm_jax.network import Network
-from gdm_jax.ode import path as paths
-from gdm_jax.ode.path import Path
-from gdm_jax.ode.solvers import SOLVERS
-from gdm_jax.ode.walk import CHECKPOINTS, walk
+from gdm_jax.ode import walk as walks
+from gdm_jax.ode.path import Path, along
+from gdm_jax.process.arrays import AnyArray
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule
+
+__all__ = ["Flow", "Solution", "check_solved", "check_state", "direction", "encode", "generate", "solve"]
 
 
 class Solution(NamedTuple):
     """What `solve` returns.
 
     Attributes:
-      x: `[batch, *shape]`, the state at the end.
-      x_bar: the same in the basis, U^T x before it was rotated back: here what never moved is equal to the last bit.
-      t: `[pieces, frames]` times of the frames, in the order they were passed; empty without frames.
-      frames: `[pieces, frames, batch, *shape]`, x_t at those times, or None.
-      steps: int32 `[pieces]` (`[batch, pieces]` for adaptive solvers), steps taken in each piece of the path.
-      failed: bool `[batch]`, the solver stopped before the end of a piece: do not use this x.
+      x: The state at the end.
+      x_bar: The same in the basis, U^T x before it was rotated back. What never moved is equal to the last bit here.
+      t: Times of the frames, in the order in which they were passed; empty without frames.
+      frames: x_t at those times, or None.
+      steps: Steps taken in each piece of the path, `[pieces]`, or `[batch, pieces]` where they adapt.
+      failed: Whether the solver stopped before the end of a piece. Do not use the x of such an example.
     """
 
-    x: jax.Array
-    x_bar: jax.Array
-    t: np.ndarray
-    frames: jax.Array | None
-    steps: jax.Array
-    failed: jax.Array
+    x: Float[Array, " batch *shape"]
+    x_bar: Float[Array, " batch *shape"]
+    t: Float[Array | np.ndarray, "pieces frames"]
+    frames: Float[Array, "pieces frames batch *shape"] | None
+    steps: Int[Array, " *pieces"]
+    failed: Bool[Array, " batch"]
 
 
-def generate(u: Network, process: Process, schedule: Schedule, z, **options) -> jax.Array | tuple:
+def generate(
+    u: Network, process: Process, schedule: Schedule | Path, z: Float[ArrayLike, " batch *shape"], **options
+) -> Float[Array, " batch *shape"] | tuple[Float[Array, " batch *shape"], Solution]:
     """Noise -> data: solves the groupwise ODE from t = 1 to t = 0.
 
     Args:
-      u: the network, `(x_t [batch, *shape], alpha [batch, k]) -> [batch, *shape]`.
-      process, schedule: how data become noise, and when; any intervals u was trained on or generalises to.
-      z: `[batch, *shape]`, standard normal.
-      **options: of `solve` (solver, steps, rtol, atol, frames, done, waiting, adjoint, max_steps, progress_meter).
+      u: The network, `(x_t [batch, *shape], alpha [batch, k]) -> [batch, *shape]`.
+      process: How data become noise.
+      schedule: When they do: any intervals that u was trained on or generalises to, or a Path of them.
+      z: Standard normal noise.
+      **options: Options of `solve` (solver, steps, rtol, atol, frames, done, waiting, adjoint, max_steps,
+        progress_meter).
 
     Returns:
-      x `[batch, *shape]`; with frames > 0, the pair (x, Solution).
+      The data x; with frames > 0, the pair (x, Solution).
 
     Raises:
-      ValueError: as `solve`.
+      ValueError, RuntimeError: as `solve`.
     """
     return _brief(solve(u, process, schedule, z, forward=False, **options))
 
 
-def encode(u: Network, process: Process, schedule: Schedule, x, **options) -> jax.Array | tuple:
+def encode(
+    u: Network, process: Process, schedule: Schedule | Path, x: Float[ArrayLike, " batch *shape"], **options
+) -> Float[Array, " batch *shape"] | tuple[Float[Array, " batch *shape"], Solution]:
     """Data -> noise: solves the groupwise ODE from t = 0 to t = 1. Arguments and returns mirror `generate`."""
     return _brief(solve(u, process, schedule, x, forward=True, **options))
 
@@ -80,170 +85,126 @@ def encode(u: Network, process: Process, schedule: Schedule, x, **options) -> ja
 def solve(
     u: Network,
     process: Process,
-    schedule: Schedule,
-    x,
+    schedule: Schedule | Path,
+    x: Float[ArrayLike, " batch *shape"],
     *,
     forward: bool,
+    steps: int | Sequence[int] | None = None,
     done: Sequence[int] = (),
     waiting: Sequence[int] = (),
     throw: bool = True,
     **options,
 ) -> Solution:
-    """Integrate the groupwise ODE over the schedule.
+    """Integrate the groupwise ODE over a schedule, or along a path.
 
     Args:
-      u, process, schedule: as `generate`.
-      x: `[batch, *shape]`, the state at t = 0 if forward, else at t = 1.
-      forward: encode (t: 0 -> 1) rather than generate.
-      done: groups held as they are in x, as data: alpha = 1 throughout. u must know such alpha; see `conditional`.
-      waiting: groups held as they are in x, as noise: alpha = 0 throughout.
-      throw: raise where the solver fails; False leaves it to the caller to look at `failed`.
-      **options: of `plan` (solver, steps, rtol, atol, frames, adjoint, max_steps, progress_meter).
+      u, process: As in `generate`.
+      schedule: A schedule; or a Path by `gdm_jax.ode.path.of`, which may be traced and has steps, done and waiting of
+        its own.
+      x: The state at t = 0 if forward, else at t = 1.
+      forward: Whether to encode (t: 0 -> 1) rather than to generate.
+      steps: A fixed grid: the total number of steps over the whole schedule, or one number a group; None adapts the
+        steps to rtol and atol, for each example by itself. See `gdm_jax.ode.path.of`.
+      done: Groups held as they are in x, as data: alpha = 1 throughout. u must know such alpha; see
+        `gdm_jax.conditional`.
+      waiting: Groups held as they are in x, as noise: alpha = 0 throughout.
+      throw: Whether to raise an error where the solver fails; if false, look at `failed`.
+      **options: Options of `gdm_jax.ode.walk.settings` (solver, rtol, atol, frames, adjoint, max_steps,
+        progress_meter).
 
     Raises:
-      ValueError: unknown solver, fewer steps than pieces, steps per group that do not fit, shapes that do not match,
-        NaN or infinity in x.
+      ValueError: for an unknown solver, fewer steps than pieces, steps per group that do not fit, shapes that do not
+        match, or NaN or infinity in x.
       RuntimeError: while running, if an adaptive solve needs more than max_steps or an implicit one does not converge.
     """
-    x = check_state(process, schedule, x, "x" if forward else "z")
-    path, options = plan(schedule, forward=forward, done=done, waiting=waiting, **options)
-    solution = follow(u, process, path, x, **options)
-    if throw and isinstance(solution.failed, jax.core.Tracer):
+    path = along(schedule, steps=steps, done=done, waiting=waiting)
+    x = check_state(process, path.k, x, "x" if forward else "z")
+    settings = walks.settings(path, forward=forward, **options)
+    path = path if forward else path.reversed()
+    solution = _solve(u, process, path, x, settings=settings)
+    if throw and isinstance(solution.failed, Tracer):
         message = "ode: the solver failed; call it outside jit to learn where"
         solution = solution._replace(x=eqx.error_if(solution.x, solution.failed.any(), message))
     elif throw:
-        check_solved(solution.failed, options["solver"], options["max_steps"])
-    return solution._replace(t=path.frame_times(options["frames"]))
-
-
-def plan(
-    schedule: Schedule,
-    *,
-    forward: bool,
-    done: Sequence[int] = (),
-    waiting: Sequence[int] = (),
-    solver: str | diffrax.AbstractSolver = "heun",
-    steps: int | Sequence[int] | None = None,
-    rtol: float = 1e-5,
-    atol: float = 1e-5,
-    frames: int = 0,
-    adjoint: diffrax.AbstractAdjoint | None = None,
-    max_steps: int = 4096,
-    progress_meter: diffrax.AbstractProgressMeter | None = None,
-) -> tuple[Path, dict]:
-    """The path to walk, arrays that may be traced, and the options of `walk`, which are static.
-
-    Args:
-      schedule, forward, done, waiting: as `solve`.
-      solver: a name of SOLVERS or any diffrax solver.
-      steps: a fixed grid: the total number of steps over the whole schedule, shared out by the length of its pieces,
-        or one number per group, N_j, where one group moves at a time. None adapts the step to rtol and atol, for each
-        example by itself.
-      rtol, atol: of adaptive steps: the error that a piece may add to any moving element, rtol |x| + atol, is shared
-        out among about ten steps. Later pieces magnify it, steep networks a hundredfold.
-      frames: also return the states at this many equal spacings within every piece.
-      adjoint: how to differentiate: RecursiveCheckpointAdjoint() unless given, DirectAdjoint(), ForwardMode().
-      max_steps: most adaptive steps within a piece.
-      progress_meter: e.g. diffrax.TqdmProgressMeter(), restarted for each piece.
-
-    Raises:
-      ValueError: as `solve`.
-    """
-    if isinstance(solver, str):
-        if solver not in SOLVERS:
-            raise ValueError(f"ode: solver must be one of {', '.join(SOLVERS)}, got {solver!r}")
-        solver = SOLVERS[solver]()
-    if not forward and not getattr(solver, "generates", True):
-        raise ValueError("ode: inverse_euler is for encode, where it undoes the steps of generate; generate by euler")
-    if steps is None and not isinstance(solver, diffrax.AbstractAdaptiveSolver):
-        raise ValueError(f"ode: {type(solver).__name__} cannot adapt its steps; pass steps=N")
-    if not (rtol >= 0 and atol >= 0 and rtol + atol > 0):
-        raise ValueError(f"ode: rtol and atol must not be negative nor both 0, got {rtol} and {atol}")
-    if isinstance(frames, bool) or not isinstance(frames, (int, np.integer)) or frames < 0:
-        raise ValueError(f"ode: frames must be a whole number of at least 0, got {frames!r}")
-    path = paths.of(schedule, steps=steps, forward=forward, done=done, waiting=waiting)
-    if steps is None:
-        adjoint = adjoint or diffrax.RecursiveCheckpointAdjoint()
-    elif adjoint is None:  # any number of steps, so that the same program serves them all
-        adjoint, max_steps = diffrax.RecursiveCheckpointAdjoint(checkpoints=CHECKPOINTS), None
-    else:
-        max_steps = 1 << (int(max(path.steps, default=1)) - 1).bit_length()
-    return path, {
-        "solver": solver,
-        "tolerances": (np.asarray(rtol, np.float64), np.asarray(atol, np.float64)),
-        "frames": int(frames),
-        "adjoint": adjoint,
-        "max_steps": max_steps,
-        "progress_meter": progress_meter or diffrax.NoProgressMeter(),
-    }
+        check_solved(solution.failed, settings)
+    return solution._replace(t=path.frame_times(settings.frames))
 
 
 @program.compiled
-def follow(u: Network, process: Process, path: Path, x, **options) -> Solution:
-    """`solve` along a path and with options of `plan`, without checks; traced x and path are welcome. t is empty."""
-    x_bar, states, taken, failed = walk(Flow(u, process), path, process.basis.forward(x), **options)
+def _solve(u: Network, process: Process, path: Path, x, *, settings: walks.Settings) -> Solution:
+    x_bar, states, taken, failed = walks.walk(Flow(u, process), path, process.basis.forward(x), settings)
     frames = None if states is None else jax.vmap(jax.vmap(process.basis.inverse))(states)
-    return Solution(process.basis.inverse(x_bar), x_bar, np.zeros(0), frames, taken, failed)
+    return Solution(process.basis.inverse(x_bar), x_bar, np.zeros((0, 0)), frames, taken, failed)
 
 
-def check_solved(failed, solver, max_steps: int | None = None) -> None:
+def check_solved(failed: Bool[ArrayLike, " batch"], settings: walks.Settings) -> None:
     """Raises RuntimeError naming the examples that a solver did not finish, from `Solution.failed`."""
     examples = np.flatnonzero(np.asarray(failed))
     if len(examples):
         shown = ", ".join(map(str, examples[:8])) + (", ..." if len(examples) > 8 else "")
-        reason = f"it needs more than max_steps={max_steps} steps in a segment, or " if max_steps else "it "
+        most = settings.max_steps
+        reason = f"it needs more than max_steps={most} steps in a segment, or " if most else "it "
         raise RuntimeError(
-            f"ode: {type(solver).__name__} did not finish example(s) {shown}: {reason}cannot solve an implicit one; "
-            "loosen rtol and atol, or take more steps"
+            f"ode: {type(settings.solver).__name__} did not finish example(s) {shown}: {reason}cannot solve an "
+            "implicit one; loosen rtol and atol, or take more steps"
         )
 
 
-def check_state(process: Process, schedule: Schedule, x, name: str) -> jax.Array:
-    """x as a float array; raises ValueError unless it is finite and it, process and schedule fit together."""
+def check_state(process: Process, k: int, x: Any, name: str) -> Float[Array | np.ndarray, " batch *shape"]:
+    """x as floats of the precision in use, where it was: NumPy's arrays stay on the host.
+
+    Args:
+      process: The process that x must fit.
+      k: Number of intervals of the schedule, which must fit the process.
+      x: `[batch, *shape]`.
+      name: Name of x in errors.
+
+    Raises:
+      ValueError: unless x is finite and x, process and schedule fit together.
+    """
     x = x if hasattr(x, "shape") else np.asarray(x)
     process.check(x)
-    if schedule.k != process.k:
-        raise ValueError(f"ode: the schedule has {schedule.k} intervals but the process has {process.k} groups")
-    if not isinstance(x, jax.core.Tracer):
+    if k != process.k:
+        raise ValueError(f"ode: the schedule has {k} intervals but the process has {process.k} groups")
+    xp = np if isinstance(x, np.ndarray) else jnp
+    if not isinstance(x, Tracer):
         with jax.ensure_compile_time_eval():  # known now, also where the caller is being compiled
-            if not bool(jnp.isfinite(x).all()):
+            if not bool(xp.isfinite(x).all()):
                 raise ValueError(f"ode: {name} holds NaN or infinite values")
-    return jnp.asarray(x, jnp.result_type(float))
+    return xp.asarray(x, jnp.result_type(float))
 
 
 class Flow(eqx.Module):
-    """The field of the groupwise ODE; the state is x_bar `[batch, *shape]`.
-
-    A field offers what `walk` asks of it, each of whole batches:
-
-    direction(y, alpha, piece)   what is multiplied with the increments of alpha, at alpha `[k]` within the piece
-    product(direction, d_alpha)  the increment of y
-    size(y, moves)               of an error in y, a number, by which adaptive steps are judged; moves is bool `[k]`
-    examples, with_examples      its arrays that hold one entry an example, or None, and itself with others instead
-    """
+    """The field of the groupwise ODE, a `gdm_jax.ode.walk.Field`; the state is x_bar `[batch, *shape]`."""
 
     u: Any
     process: Process
 
-    def direction(self, x_bar, alpha, piece):
-        return direction(self.u, self.process, x_bar, alpha, piece.visible)
+    def direction(self, y: PyTree, alpha: Float[Array, " k"], piece: Path) -> Float[Array, " batch *shape"]:
+        return direction(self.u, self.process, y, alpha, piece.visible)
 
-    def product(self, direction, d_alpha):
+    def product(self, direction: PyTree, d_alpha: Float[Array, " k"]) -> Float[Array, " batch *shape"]:
         return self.process.spread(d_alpha, direction) * direction
 
-    def size(self, x_bar, moves):
-        return jnp.max(jnp.where(self.process.spread(moves, x_bar), jnp.abs(x_bar), 0))
+    def size(self, y: PyTree, moves: Bool[Array, " k"]) -> Float[Array, ""]:
+        return jnp.max(jnp.where(self.process.spread(moves, y), jnp.abs(y), 0))
 
     @property
-    def examples(self):
+    def examples(self) -> PyTree:
         return network.examples(self.u)
 
-    def with_examples(self, examples) -> Flow:
+    def with_examples(self, examples: PyTree) -> Flow:
         return Flow(network.with_examples(self.u, examples), self.process)
 
 
-def direction(u: Network, process: Process, x_bar, alpha, visible) -> jax.Array:
-    """U^T u(U x_bar, alpha), of which the ODE takes d alpha_g: x_bar `[batch, *shape]`, alpha and visible `[k]`."""
+def direction(
+    u: Network,
+    process: Process,
+    x_bar: Float[Array, " batch *shape"],
+    alpha: Float[AnyArray, " k"],
+    visible: Float[AnyArray, " k"],
+) -> Float[Array, " batch *shape"]:
+    """U^T u(U x_bar, alpha), which the ODE multiplies with d alpha_g; in strict mode u sees visible groups alone."""
     seen = x_bar * process.spread(visible, x_bar) if process.strict else x_bar
     alpha = jnp.broadcast_to(alpha, (len(x_bar), process.k))
     return process.basis.forward(network.apply(u, process.basis.inverse(seen), alpha).astype(x_bar.dtype))

@@ -18,99 +18,121 @@ d_alpha_g df, of which the linear equation is solved by the same iteration.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from gdm_jax.devices import program
 from gdm_jax.network import Network
-from gdm_jax.ode import flow
-from gdm_jax.ode import path as paths
 from gdm_jax.ode.anderson import fixed_point
+from gdm_jax.ode.flow import check_state, direction, solve
+from gdm_jax.ode.path import Path, along
 from gdm_jax.ode.solvers import STEP_TOLERANCE
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule
 
-TOLERANCE = 1e-4  # of the decoded image, of range 2
+__all__ = ["TOLERANCE", "Grid", "Inversion", "grid", "invert", "undo"]
+
+TOLERANCE = 1e-4  # error of a decoded element, in a range of 2
 
 
 class Inversion(NamedTuple):
     """What `invert` returns.
 
     Attributes:
-      z: `[batch, *shape]`, the latent from which Euler on the same grid generates x.
-      error: `[batch]`, largest difference of an element between x and what z decodes to, in units of x.
-      converged: bool `[batch]`, error <= tolerance. Do not trust the z of the others.
-      residual: `[batch]`, largest |y' - step(y)| over all steps and elements, in units of x.
-      calls: int32 `[]`, network calls of the batch to undo all steps (`[batch]`, those of its part, from
-        `Model.invert`). Decoding takes one more a step.
+      z: The latent from which Euler on the same grid generates x.
+      error: Largest difference of an element between x and what z decodes to, in units of x.
+      converged: Whether error <= tolerance. Do not trust the z of the other examples.
+      residual: Largest |y' - step(y)| over all steps and elements, in units of x.
+      calls: Network calls of the batch to undo all steps; from `Model.invert`, for each example those of its part of
+        the batch. Decoding takes one more a step.
     """
 
-    z: jax.Array
-    error: jax.Array
-    converged: jax.Array
-    residual: jax.Array
-    calls: jax.Array
+    z: Float[Array, " batch *shape"]
+    error: Float[Array, " batch"]
+    converged: Bool[Array, " batch"]
+    residual: Float[Array, " batch"]
+    calls: Int[Array, ""]
+
+
+class Grid(NamedTuple):
+    """The Euler steps of `generate`, in the order in which `encode` undoes them.
+
+    Attributes:
+      alpha: alpha where each step of `generate` starts.
+      increment: What the step adds to alpha.
+      visible: 1 for the groups whose generation has begun.
+    """
+
+    alpha: Float[np.ndarray, "steps k"]
+    increment: Float[np.ndarray, "steps k"]
+    visible: Float[np.ndarray, "steps k"]
 
 
 def invert(
-    u: Network, process: Process, schedule: Schedule, x, *, steps, tolerance: float = TOLERANCE, **options
+    u: Network,
+    process: Process,
+    schedule: Schedule | Path,
+    x: Float[ArrayLike, " batch *shape"],
+    *,
+    steps: int | Sequence[int] | None = None,
+    tolerance: float = TOLERANCE,
+    **options,
 ) -> Inversion:
     """The latent z for which `generate(..., z, solver="euler", steps=steps)` gives x back.
 
     Args:
-      u, process, schedule, steps: those of `generate`.
-      x: `[batch, *shape]`.
-      tolerance: largest error of the decoded image that counts as converged, in units of x.
-      **options: of `undo` (step_tolerance, max_iterations, memory).
+      u, process: As in `generate`.
+      schedule: A schedule, or a Path of known steps.
+      x: Data.
+      steps: The steps of `generate`, where a schedule is given.
+      tolerance: Largest error of the decoded data that counts as converged, in units of x.
+      **options: Options of `undo` (step_tolerance, max_iterations, memory).
 
     Raises:
-      ValueError: as `ode.solve`.
+      ValueError: as `gdm_jax.ode.solve`, or if the steps are not known.
     """
-    x = flow.check_state(process, schedule, x, "x")
-    z, residual, calls = undo(u, process, plan(schedule, steps), x, **options)
-    path, euler = flow.plan(schedule, forward=False, solver="euler", steps=steps)
-    again = flow.follow(u, process, path, z, **euler).x  # the very program of `generate`
+    path = along(schedule, steps=steps)
+    x = check_state(process, path.k, x, "x")
+    z, residual, calls = undo(u, process, grid(path), x, **options)
+    again = solve(u, process, path, z, forward=False, solver="euler", throw=False).x  # the very program of `generate`
     error = jnp.abs(again - x).max(tuple(range(1, x.ndim)), initial=0)
     return Inversion(z, error, error <= tolerance, residual, calls)
 
 
-class Steps(NamedTuple):
-    """Steps of generate in the order in which encode undoes them, each `[steps, k]`."""
-
-    alpha: np.ndarray
-    increment: np.ndarray
-    visible: np.ndarray
-
-
-def plan(schedule: Schedule, steps) -> Steps:
-    """The steps of `generate` with Euler; raises ValueError as `ode.solve`."""
-    path = paths.of(schedule, steps=steps, forward=True)
-    undone = np.concatenate([np.arange(1, n + 1) / n for n in path.steps])[:, None]  # how far the step's start lies
-    start, end, visible = (np.repeat(leaf.astype(np.float64), path.steps, axis=0) for leaf in path[:3])
-    return Steps(start + undone * (end - start), (start - end) / np.repeat(path.steps, path.steps)[:, None], visible)
+def grid(path: Path) -> Grid:
+    """The steps of `generate` with Euler along a path; raises ValueError if they adapt or are traced."""
+    if path.steps is None or isinstance(path.steps, Tracer):
+        raise ValueError("invert: undoes a fixed grid of known steps; pass steps=N")
+    steps = np.asarray(path.steps)
+    undone = np.concatenate([np.arange(1, n + 1) / n for n in steps])[:, None]  # how far the step's start lies
+    start, end, visible = (np.repeat(np.asarray(leaf, np.float64), steps, axis=0) for leaf in path[:3])
+    return Grid(start + undone * (end - start), (start - end) / np.repeat(steps, steps)[:, None], visible)
 
 
 def undo(
     u: Network,
     process: Process,
-    grid: Steps,
-    x,
+    grid: Grid,
+    x: Float[ArrayLike, " batch *shape"],
     *,
     step_tolerance: float = STEP_TOLERANCE,
     max_iterations: int = 200,
     memory: int = 24,
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The z, residual and calls of `invert` on a grid of `plan`, without checks; traced x and grid are welcome.
+) -> tuple[Float[Array, " batch *shape"], Float[Array, " batch"], Int[Array, ""]]:
+    """The z, residual and calls of `invert`, without a look at what z decodes to; x and grid may be traced.
 
     Args:
-      u, process, x: as `invert`.
-      grid: of `plan`.
-      step_tolerance: residual at which a step counts as solved, in units of x; single precision ends near 1e-6.
-      max_iterations: network calls a step at most.
-      memory: earlier iterates that Anderson acceleration mixes, two arrays like x each; 0 is plain iteration.
+      u, process, x: As in `invert`.
+      grid: The steps to undo.
+      step_tolerance: Residual at which a step counts as solved, in units of x; single precision ends near 1e-6.
+      max_iterations: Largest number of network calls a step.
+      memory: Number of earlier iterates that Anderson acceleration mixes, two arrays like x each; 0 is plain iteration.
     """
     return _undo(u, process, grid, x, jnp.asarray(step_tolerance), max_iterations=max_iterations, memory=memory)
 
@@ -119,16 +141,14 @@ def undo(
 def _undo(u, process, grid, x, tolerance, **options):
     basis = process.basis
 
-    def undo_one(target, step: Steps):
+    def undo_one(target, step: Grid):
         increment = process.spread(step.increment.astype(target.dtype), target)
 
         def image(y):
-            return target - increment * flow.direction(u, process, y, step.alpha, step.visible)
+            return target - increment * direction(u, process, y, step.alpha, step.visible)
 
         y, residual, calls = fixed_point(image, target, tolerance, **options)
         return y, (residual, calls)
 
     y, (residuals, calls) = jax.lax.scan(undo_one, basis.forward(x), grid)
     return basis.inverse(y), residuals.max(0), calls.sum()
-
-

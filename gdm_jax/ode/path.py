@@ -1,69 +1,95 @@
-"""The path of alpha as a solve walks it: straight pieces between the interval ends of all groups.
+"""The path of alpha as a solve walks it: straight pieces between the interval ends of all groups  (Eq. 10).
 
 The ends cut [0, 1] into pieces, within each of which alpha moves along a straight line. Pauses, in which nothing moves,
 are left out. Some groups may be held still: finished ones at alpha = 1, waiting ones at alpha = 0. What remains of the
-path then is the generation of the rest given the finished (conditional generation), or of a prefix alone.
+path then is the generation of the other groups given the finished ones (conditional generation), or of a prefix alone.
+
+A path is made from a schedule of plain numbers. Its arrays may be traced afterwards, so that a compiled function which
+takes a path serves every schedule with as many pieces.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import numpy as np
+from jax.core import Tracer
+from jaxtyping import Bool, Float, Int
 
+from gdm_jax.process.arrays import AnyArray
 from gdm_jax.process.groups import check_groups
 from gdm_jax.process.schedule import Schedule
+
+__all__ = ["MOST_STEPS", "Path", "along", "of"]
 
 MOST_STEPS = 10**6
 
 
 class Path(NamedTuple):
-    """Straight pieces in the order in which they are walked.
+    """Straight pieces in the order in which they are walked, by `of` from data to noise.
 
     Attributes:
-      alpha_start, alpha_end: float32 `[pieces, k]`, alpha where the walk enters and leaves the piece.
-      visible: float32 `[pieces, k]`, 1 for groups whose generation has begun once generation is within the piece.
-      t_start, t_end: `[pieces]`, likewise; falling for generation.
-      steps: int32 `[pieces]`, equal steps to take in each, or None where they adapt.
+      alpha_start: alpha where the walk enters each piece.
+      alpha_end: alpha where it leaves the piece.
+      visible: 1 for the groups whose generation has begun once generation is within the piece.
+      t_start: Time at which the walk enters each piece.
+      t_end: Time at which it leaves the piece.
+      steps: Number of equal steps in each piece, or None where the steps adapt.
     """
 
-    alpha_start: Any
-    alpha_end: Any
-    visible: Any
-    t_start: Any
-    t_end: Any
-    steps: Any
+    alpha_start: Float[AnyArray, "pieces k"]
+    alpha_end: Float[AnyArray, "pieces k"]
+    visible: Float[AnyArray, "pieces k"]
+    t_start: Float[AnyArray, " pieces"]
+    t_end: Float[AnyArray, " pieces"]
+    steps: Int[AnyArray, " pieces"] | None
 
     @property
-    def moving(self) -> Any:
-        """bool `[pieces, k]`, the groups that move."""
+    def k(self) -> int:
+        """Number of groups."""
+        return self.alpha_start.shape[-1]
+
+    @property
+    def moving(self) -> Bool[AnyArray, "*pieces k"]:
+        """The groups that move in each piece."""
         return self.alpha_start != self.alpha_end
 
-    def frame_times(self, frames: int) -> np.ndarray:
-        """`[pieces, frames]` times that part each piece evenly, the last its end."""
+    def reversed(self) -> Path:
+        """The same pieces walked the other way, from noise to data."""
+        start, end, visible, t_start, t_end = (leaf[::-1] for leaf in self[:5])
+        return Path(end, start, visible, t_end, t_start, None if self.steps is None else self.steps[::-1])
+
+    def frame_times(self, frames: int) -> Float[AnyArray, "pieces frames"]:
+        """Times that part each piece evenly; the last one is its end."""
         return self.t_start[:, None] + np.linspace(0, 1, frames + 1)[1:] * (self.t_end - self.t_start)[:, None]
 
 
-def of(schedule: Schedule, *, steps=None, forward: bool, done: Sequence[int] = (), waiting: Sequence[int] = ()) -> Path:
-    """The path of a schedule.
+def of(
+    schedule: Schedule,
+    *,
+    steps: int | Sequence[int] | None = None,
+    done: Sequence[int] = (),
+    waiting: Sequence[int] = (),
+) -> Path:
+    """The path of a schedule, from data to noise.
 
     Args:
-      schedule: one for the whole batch, with concrete intervals.
-      steps: over the whole schedule, shared out by length, at least one a piece; or one number a group, N_j, where
-        one group moves at a time; or None to adapt. Holding groups still leaves the steps of the others as they are.
-      forward: from data to noise.
-      done: groups held at alpha = 1 throughout.
-      waiting: groups held at alpha = 0 throughout.
+      schedule: One schedule for the whole batch, with concrete intervals.
+      steps: Total number of steps over the whole schedule, shared out by the length of the pieces with at least one
+        step a piece; or one number a group, N_j, where one group moves at a time; or None to adapt the steps. `steps`
+        always counts the whole schedule, even when some groups are held.
+      done: Groups held at alpha = 1.
+      waiting: Groups held at alpha = 0.
 
     Raises:
-      ValueError: for a traced schedule or one an example, steps that do not fit, or groups out of range.
+      ValueError: for a traced schedule or one schedule an example, for steps that do not fit, or for groups out of
+        range.
     """
-    if isinstance(schedule.t_start, jax.core.Tracer):
+    if isinstance(schedule.t_start, Tracer):
         raise ValueError(
             "path: the schedule is traced, so its pieces are not known; make it of plain numbers, in the function that "
-            "jax.jit compiles or outside of it, instead of passing it as an argument"
+            "jax.jit compiles or outside of it, or pass a Path instead"
         )
     start, end = np.asarray(schedule.t_start), np.asarray(schedule.t_end)
     if start.ndim != 1:
@@ -80,19 +106,35 @@ def of(schedule: Schedule, *, steps=None, forward: bool, done: Sequence[int] = (
     for groups, value in ((done, 1.0), (waiting, 0.0)):
         for leaf in pieces[:3]:
             leaf[:, check_groups(groups, schedule.k)] = value
-    pieces = _only(pieces, pieces.moving.any(1))
-    if forward:
-        return pieces
-    back = Path(*(None if leaf is None else leaf[::-1] for leaf in pieces))
-    return back._replace(alpha_start=back.alpha_end, alpha_end=back.alpha_start, t_start=back.t_end, t_end=back.t_start)
+    return _only(pieces, pieces.moving.any(1))
+
+
+def along(
+    way: Schedule | Path,
+    *,
+    steps: int | Sequence[int] | None = None,
+    done: Sequence[int] = (),
+    waiting: Sequence[int] = (),
+) -> Path:
+    """A path as it is, or that of a schedule; arguments and errors are those of `of`.
+
+    Raises:
+      ValueError: also if steps, done or waiting are given beside a path, which has its own.
+    """
+    if not isinstance(way, Path):
+        return of(way, steps=steps, done=done, waiting=waiting)
+    if steps is not None or len(done) or len(waiting):
+        raise ValueError("path: has its own steps, done and waiting; leave them out where you pass a Path")
+    return way
 
 
 def _only(path: Path, chosen) -> Path:
-    return Path(*(None if leaf is None else leaf[chosen] for leaf in path))
+    start, end, visible, t_start, t_end = (leaf[chosen] for leaf in path[:5])
+    return Path(start, end, visible, t_start, t_end, None if path.steps is None else path.steps[chosen])
 
 
 def _share(steps, k: int, pieces: Path) -> np.ndarray:
-    """Steps of each piece: a total shared out in proportion to length, at least one each, or one number per group."""
+    """Steps of each piece: a total shared out in proportion to length, at least one each, or one number a group."""
     count = len(pieces.t_start)
     if not np.issubdtype(np.asarray(steps).dtype, np.integer):
         raise ValueError(f"ode: steps must be whole numbers, a total or one a group, got {steps!r}")

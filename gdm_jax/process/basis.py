@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -148,3 +148,7 @@ def _rank(key: np.ndarray) -> np.ndarray:
     rank = np.empty(key.size, np.int32)
     rank[np.argsort(key.ravel(), kind="stable")] = np.arange(key.size)
     return rank.reshape(key.shape)
+
+
+# Each takes, by name, what it needs among size (the grid, without channels), data_shape (with them) and sigma.
+BASES: dict[str, Callable[..., Basis]] = {"identity": identity, "dct": dct, "gaussian_blur": gaussian_blur}

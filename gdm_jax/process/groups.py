@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Integer
 
 from gdm_jax.process.arrays import AnyArray, Integers, Leaf
 
 __all__ = [
-    "Groups", "LARGEST", "blockwise", "bottom_to_top", "cascade", "cascade_inverse", "check_groups", "frequency_bands",
-    "from_index", "from_sets", "per_element", "right_to_left", "single",
+    "GROUPINGS", "Groups", "LARGEST", "align", "blockwise", "bottom_to_top", "cascade", "cascade_inverse",
+    "check_groups", "frequency_bands", "from_index", "from_sets", "of_elements", "per_element", "right_to_left",
+    "single",
 ]
 
 LARGEST = 2**24  # most elements of a datum; more fits no network
@@ -53,22 +55,6 @@ class Groups:
         """Number of elements of each group, channels not counted where they share a group."""
         return np.bincount(np.asarray(self.index).ravel(), minlength=self.k)
 
-    def align(self, values: AnyArray, axes: int) -> AnyArray:
-        """Values of the elements, `[*shape]`, so that they broadcast against a datum of that many axes.
-
-        A datum has one axis more than the groups where its channels share them.
-        """
-        return values.reshape(self.shape + (1,) * (axes - len(self.shape)))
-
-    def of_elements(self, shape: Sequence[int]) -> AnyArray:
-        """The group of each element of a datum of that shape, channels included: int32 `[*shape]`.
-
-        >>> single((2, 2)).of_elements((2, 2, 3)).shape
-        (2, 2, 3)
-        """
-        index = self.align(self.index, len(shape))
-        return index.__array_namespace__().broadcast_to(index, tuple(shape))
-
     def _key(self) -> tuple:
         return self.k, self.shape, np.asarray(self.index).tobytes()
 
@@ -91,7 +77,10 @@ def from_index(index: AnyArray | Sequence) -> Groups:
     >>> from_index([0, 0, 1, 2]).sizes.tolist()
     [2, 1, 1]
     """
-    index = np.asarray(index)
+    try:
+        index = np.asarray(index)
+    except ValueError:
+        raise ValueError("groups: rows of the index differ in length; nest it as the datum is") from None
     if index.size == 0 or not np.issubdtype(index.dtype, np.integer):
         raise ValueError(f"groups: index must be a non-empty integer array, got {index.dtype} of shape {index.shape}")
     if index.min() < 0:
@@ -244,3 +233,28 @@ def check_groups(groups: Integers, k: int) -> list[int]:
     if outside:
         raise ValueError(f"groups: {outside[0]} is out of range; there are groups 0..{k - 1}")
     return chosen
+
+
+def align(values: AnyArray, axes: int) -> AnyArray:
+    """Values of the elements as they broadcast against a datum of that many axes: those that they lack are the last."""
+    return values.reshape(values.shape + (1,) * (axes - values.ndim))
+
+
+def of_elements(index: AnyArray, shape: Sequence[int]) -> AnyArray:
+    """The group of every element of a datum of that shape, channels included."""
+    return (jnp if isinstance(index, jax.Array) else np).broadcast_to(align(index, len(shape)), tuple(shape))
+
+
+# Each takes, by name, what it needs among shape (the grid, without channels), data_shape (with them), k, blocks,
+# boundaries, index and rank (that of the basis; None for pixels).
+GROUPINGS: dict[str, Callable[..., Groups]] = {
+    "single": single,
+    "bottom_to_top": bottom_to_top,
+    "right_to_left": right_to_left,
+    "blockwise": blockwise,
+    "cascade": cascade,
+    "cascade_inverse": cascade_inverse,
+    "per_element": per_element,
+    "frequency_bands": frequency_bands,
+    "from_index": from_index,
+}

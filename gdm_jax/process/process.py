@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Real
 from gdm_jax.process import interpolant as interpolants
 from gdm_jax.process.arrays import AnyArray
 from gdm_jax.process.basis import Basis
-from gdm_jax.process.groups import Groups
+from gdm_jax.process.groups import Groups, align
 
 __all__ = ["Process"]
 
@@ -63,7 +63,7 @@ class Process:
         weights = jnp.asarray(weights)
         if weights.shape[-1] != self.k:
             raise ValueError(f"process: expected one weight for each of {self.k} groups, [..., k], got {weights.shape}")
-        return jnp.take(weights, self.groups.align(self.groups.index, x.ndim - 1), axis=-1)
+        return jnp.take(weights, align(self.groups.index, x.ndim - 1), axis=-1)
 
     @jax.jit
     def diagonal(

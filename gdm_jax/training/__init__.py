@@ -1,3 +1,5 @@
-"""Training: state, step, loop, checkpoints. Orbax and pmap live here alone."""
+"""Training: state, step, loop and augmentation."""
 
-from gdm_jax.training.loop import train
+from gdm_jax.training.loop import NonFiniteLoss, train
+
+__all__ = ["NonFiniteLoss", "train"]

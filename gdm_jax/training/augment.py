@@ -28,43 +28,53 @@ is clipped: pixels may leave [-1, 1]. An image that is only mirrored, or left as
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.ndimage import map_coordinates
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+__all__ = ["AUGMENTATIONS", "MARGIN", "Transformation", "augment", "draw", "resample"]
 
 MARGIN = 3  # pixels, the reach of the filters
+
+Image = Float[Array | np.ndarray, "height width channel"]
+Probability = int | float | Float[Array | np.ndarray, ""]
 
 
 class Transformation(NamedTuple):
     """One draw.
 
     Attributes:
-      mirror: bool `[2]`, left to right and top to bottom.
-      inverse: M^-1, `[2, 2]`.
-      shift: s in widths and heights, `[2]`.
-      moved: bool, whether any of scale, rotation, stretch and shift was applied.
-      values: `[9]`, what the network is told.
+      mirror: Whether the image is mirrored left to right, and top to bottom.
+      inverse: The matrix M^-1.
+      shift: The shift s in widths and heights.
+      moved: Whether any of scale, rotation, stretch and shift was applied.
+      values: What the network is told.
     """
 
-    mirror: jax.Array
-    inverse: jax.Array
-    shift: jax.Array
-    moved: jax.Array
-    values: jax.Array
+    mirror: Bool[Array, " 2"]
+    inverse: Float[Array, "2 2"]
+    shift: Float[Array, " 2"]
+    moved: Bool[Array, ""]
+    values: Float[Array, " 9"]
 
 
-def augment(key, x, probability):
+def augment(
+    key: PRNGKeyArray, x: Image, probability: Probability
+) -> tuple[Float[Array, "height width channel"], Float[Array, " 9"]]:
     """One image transformed at random, and what was done to it.
 
     Args:
-      key: of this image alone, so that it does not depend on how a batch is split over devices.
-      x: `[height, width, channel]` float32.
-      probability: p, in [0, 1].
+      key: Key of this image alone, so that the result does not depend on how a batch is split over devices.
+      x: Image in float32.
+      probability: Probability p, in [0, 1].
 
     Returns:
-      The image, like x, and the nine values, `[9]`.
+      The image after the transformation, and the nine values.
     """
     drawn = draw(key, probability)
     x = jnp.where(drawn.mirror[0], x[:, ::-1], x)
@@ -74,7 +84,7 @@ def augment(key, x, probability):
     return jnp.where(drawn.moved, moved, x), drawn.values
 
 
-def draw(key, probability) -> Transformation:
+def draw(key: PRNGKeyArray, probability: Probability) -> Transformation:
     """The transformation of one image, its values included."""
     of_chance, of_coin, of_normal, of_angle, of_axis = jax.random.split(key, 5)
     chosen = jax.random.bernoulli(of_chance, probability, (5,))
@@ -102,13 +112,15 @@ def draw(key, probability) -> Transformation:
     return Transformation(mirror, inverse, 0.125 * shift, chosen[1:].any(), jnp.concatenate(told).astype(jnp.float32))
 
 
-def resample(x, inverse, shift):
-    """The image that at p is x at inverse (p - shift), x continued beyond its edges by reflection.
+def resample(
+    x: Image, inverse: Float[Array | np.ndarray, "2 2"], shift: Float[Array | np.ndarray, " 2"]
+) -> Float[Array, "height width channel"]:
+    """The image that at p is x at inverse (p - shift). Beyond its edges x is continued by reflection.
 
     Args:
-      x: `[height, width, channel]`.
-      inverse: `[2, 2]`, of (x, y) in pixels.
-      shift: `[2]`, (x, y) in pixels.
+      x: Image.
+      inverse: Matrix that acts on (x, y) in pixels.
+      shift: Shift (x, y) in pixels.
     """
     height, width, channels = x.shape
     whole = (height + 2 * MARGIN, width + 2 * MARGIN, channels)
@@ -127,3 +139,8 @@ def resample(x, inverse, shift):
 
     moved = jax.vmap(read, in_axes=-1, out_axes=-1)(fine)
     return jax.image.resize(moved, whole, "lanczos3")[MARGIN:-MARGIN, MARGIN:-MARGIN]
+
+
+# Each is function(key, x, probability) of one datum and returns the datum, augmented, and the numbers that the network
+# is told, nine at most. Zeros must stand for a datum that was left as it was.
+AUGMENTATIONS: dict[str, Callable] = {"geometric": augment}

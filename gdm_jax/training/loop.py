@@ -4,69 +4,83 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import pathlib
 import time
+from typing import Any
 
 import jax
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from gdm_jax import config as configs
 from gdm_jax import data, drawing, latent, ode
-from gdm_jax.config import build
+from gdm_jax._tables import choose
+from gdm_jax.config import Config, Experiment, build
 from gdm_jax.devices import hosts, parallel, preemption
 from gdm_jax.training import state as states
+from gdm_jax.training.augment import AUGMENTATIONS
 from gdm_jax.training.step import make_step
 from gdm_jax.workdir import checkpoint, files, lock, log, manifest
 
-SAMPLES = 64
-WRITES = ("config.json", "data.json", "lock", "metrics.jsonl", "tensorboard", "samples", "checkpoints", "unreadable")
+__all__ = ["NonFiniteLoss", "train"]
+
+_SAMPLES = 64
+_WRITES = ("config.json", "data.json", "lock", "metrics.jsonl", "tensorboard", "samples", "checkpoints", "unreadable")
 
 
 class NonFiniteLoss(RuntimeError):
     """The loss or the gradient ceased to be a number; checkpoints of earlier steps are intact."""
 
 
-def train(config: configs.Config, workdir, *, progress: bool = True) -> states.TrainState:
+def train(config: Config, workdir: str | os.PathLike, *, progress: bool = True) -> states.TrainState:
     """Train until config.training.steps, continuing from the workdir's newest checkpoint if it has one.
 
     Args:
-      config: of the experiment.
-      workdir: folder for config.json, checkpoints/, tensorboard/, samples/ and metrics.jsonl, whose rows hold means
+      config: Config of the experiment.
+      workdir: Folder for config.json, checkpoints/, tensorboard/, samples/ and metrics.jsonl, whose rows hold means
         over the steps since the row before, images a second, and the share of the time spent waiting for data.
-      progress: show a bar with images a second and the time left.
+      progress: Whether a bar shows images a second and the time left.
 
     Returns:
       The final state.
 
     Raises:
-      ValueError: bad config, data, or a workdir of another config or in use by another run; before anything is
-        compiled or written.
-      NonFiniteLoss: naming the first step whose loss or gradient is not finite; nothing of it is saved.
+      ValueError: if the config, its data or the workdir cannot be used (a workdir may belong to another config, or be
+        in use by another run), before anything is compiled or written.
+      NonFiniteLoss: at the first step whose loss or gradient is not finite; nothing of it is saved.
       Preempted: on SIGTERM, once the step is saved.
     """
     workdir, training = pathlib.Path(workdir), config.training
     parallel.check_batch(training.batch, training.accumulate)
-    process = build.process(config)
+    experiment = configs.check(config)
+    choose(AUGMENTATIONS, training.augmentation, "training.augmentation")
     configs.check_unchanged(workdir, config)
     with hosts.first_before_the_others("data prepared"):
         source = data.open_source(config.data)
-    _check_classes(config, source.classes)
+    _check_classes(config.model.classes, source.classes)
     with contextlib.ExitStack() as held:
         if hosts.first():
-            files.claim(workdir, *WRITES, field="--workdir").mkdir(parents=True, exist_ok=True)
+            files.claim(workdir, *_WRITES, field="workdir").mkdir(parents=True, exist_ok=True)
             held.enter_context(lock.owned(workdir))
             configs.check_unchanged(workdir, config)
             manifest.check_data(workdir, {"examples": len(source), "fingerprint": data.fingerprint(source)})
             manifest.save(workdir, configs.to_json(config))
-        return _run(config, workdir, process, source, held, progress)
+        return _run(config, experiment, workdir, source, held, progress)
 
 
-def _run(config: configs.Config, workdir: pathlib.Path, process, source, held, progress: bool) -> states.TrainState:
+def _run(
+    config: Config,
+    experiment: Experiment,
+    workdir: pathlib.Path,
+    source: Any,
+    held: contextlib.ExitStack,
+    progress: bool,
+) -> states.TrainState:
     told = held.enter_context(preemption.watch())
-    training = config.training
-    net = build.network(config, process)
-    state = states.create(config, net, process.k)
+    training, net, process = config.training, experiment.network, experiment.process
+    state = states.create(net, config.data.shape, process.k, training=training, seed=config.seed)
     batches = data.stream(
         source,
         seed=config.seed,
@@ -84,8 +98,8 @@ def _run(config: configs.Config, workdir: pathlib.Path, process, source, held, p
     first, state = int(state.step), parallel.place(state)
     writer = log.Log(workdir, first) if hosts.first() else log.Silent()
     held.callback(writer.close)
-    step_fn = parallel.over_devices(make_step(config, net, process, build.family(config, process.k)))
-    picture = functools.partial(_picture, config, net, process)
+    step_fn = parallel.over_devices(make_step(config, net, process, experiment.family))
+    picture = functools.partial(_picture, experiment, config.data.shape, build.solver_options(config.sampling))
 
     bar = tqdm(
         total=training.steps * training.batch,
@@ -102,7 +116,7 @@ def _run(config: configs.Config, workdir: pathlib.Path, process, source, held, p
         asked = time.monotonic()
         batch = next(batches)
         waited += time.monotonic() - asked
-        _check_classes(config, int(batch["label"].max()) + 1)
+        _check_classes(config.model.classes, int(batch["label"].max()) + 1)
         state, metrics = step_fn(state, {name: batch[name] for name in ("x", "label", "position")})
         pending.append(metrics)
         bar.update(training.batch)
@@ -117,7 +131,7 @@ def _run(config: configs.Config, workdir: pathlib.Path, process, source, held, p
             bar.set_postfix(step=step, loss=f"{values['loss']:.4f}", refresh=False)
             if saves:
                 states.save(saved, step, state, batches.get_state())
-            if samples and hosts.first():
+            if samples and isinstance(writer, log.Log):
                 writer.picture(step, picture(state.ema))
             pending, since, waited = [], time.monotonic(), 0.0
         if ends:
@@ -127,9 +141,8 @@ def _run(config: configs.Config, workdir: pathlib.Path, process, source, held, p
     return state
 
 
-def _check_classes(config: configs.Config, known: int | None) -> None:
+def _check_classes(classes: int, known: int | None) -> None:
     """Raises ValueError where the data have more classes than the network is told of."""
-    classes = config.model.classes
     if classes and known is not None and known > classes:
         raise ValueError(f"model.classes: the data have labels up to {known - 1}, got {classes}; set it to {known}")
 
@@ -147,12 +160,10 @@ def _collect(pending: list, step: int) -> dict[str, float]:
     return {name: float(column.mean()) for name, column in columns.items()}
 
 
-def _picture(config, net, process, ema):
+def _picture(experiment: Experiment, shape: tuple[int, ...], options: dict[str, Any], ema: Any) -> Image.Image:
     """A grid of samples from the averaged parameters, always from the same noise."""
-    sampling = config.sampling
-    schedule = build.schedule(config, process.k)
-    count = SAMPLES if len(config.data.shape) == 3 else 4096
-    z = latent.latents(np.arange(count), config.data.shape)
-    u = functools.partial(net.apply, ema)
-    x = ode.generate(u, process, schedule, z, **build.solver_options(sampling))
-    return drawing.grid(np.asarray(x)) if len(config.data.shape) == 3 else drawing.cloud(np.asarray(x))
+    image = len(shape) == 3
+    z = latent.noise(np.arange(_SAMPLES if image else 4096), shape)
+    u = functools.partial(experiment.network.apply, ema)
+    x = np.asarray(ode.generate(u, experiment.process, experiment.schedule, z, **options))
+    return drawing.grid(x) if image else drawing.cloud(x)

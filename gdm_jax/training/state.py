@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+from jaxtyping import Array, Float, Integer
 
 from gdm_jax import keys
-from gdm_jax.config.schema import Config, Training
+from gdm_jax.config import Training
 from gdm_jax.workdir.checkpoint import Checkpoints
+
+__all__ = ["TrainState", "create", "ema_decay", "learning_rate", "optimizer", "restore", "save"]
 
 
 @jax.tree_util.register_dataclass
@@ -20,13 +25,13 @@ class TrainState:
     """A pytree. Random numbers need no room in it: they are drawn from (seed, step, position in the batch).
 
     Attributes:
-      step: int32, updates made.
-      params: of the network.
-      ema: running average of params, what is sampled from.
-      opt_state: of the optimizer.
+      step: Number of updates made, int32.
+      params: Parameters of the network.
+      ema: Running average of the parameters, which samples are drawn with.
+      opt_state: State of the optimizer.
     """
 
-    step: jax.Array
+    step: Any
     params: Any
     ema: Any
     opt_state: Any
@@ -50,17 +55,24 @@ def _run(state: TrainState) -> dict:
     return {"step": state.step, "params": state.params, "opt_state": state.opt_state}
 
 
-def create(config: Config, net, k: int) -> TrainState:
-    """The state at step 0; the parameters depend on config.seed alone."""
-    x = jnp.zeros((1, *config.data.shape))
-    params = jax.jit(net.init)(keys.root(config.seed, "parameters"), x, jnp.zeros((1, k)))
+def create(net: Any, shape: Sequence[int], k: int, *, training: Training, seed: int) -> TrainState:
+    """The state at step 0.
+
+    Args:
+      net: Network with `init`.
+      shape: Shape of a datum.
+      k: Number of groups.
+      training: Section of the config that describes the optimizer.
+      seed: Seed of the parameters, on which alone they depend.
+    """
+    x = jnp.zeros((1, *shape))
+    params = jax.jit(net.init)(keys.root(seed, "parameters"), x, jnp.zeros((1, k)))
     # Every leaf its own buffer: the step donates them.
-    return TrainState(jnp.int32(0), params, jax.tree.map(jnp.copy, params), optimizer(config).init(params))
+    return TrainState(jnp.int32(0), params, jax.tree.map(jnp.copy, params), optimizer(training).init(params))
 
 
-def optimizer(config: Config) -> optax.GradientTransformation:
+def optimizer(training: Training) -> optax.GradientTransformation:
     """Adam by `learning_rate`; clipping first where asked."""
-    training = config.training
     adam = optax.adam(learning_rate(training), *training.betas)
     return optax.chain(optax.clip_by_global_norm(training.clip), adam) if training.clip else adam
 
@@ -75,11 +87,10 @@ def learning_rate(training: Training) -> optax.Schedule:
     return optax.join_schedules([optax.linear_schedule(0.0, peak, warmup), after], [warmup]) if warmup else after
 
 
-def ema_decay(config: Config, step) -> jax.Array:
+def ema_decay(training: Training, step: int | Integer[Array | np.ndarray, ""]) -> Float[Array, ""]:
     """Weight of the old average in the update made at `step` (from 0).
 
     The half-life is ema_halflife_images, but at most ema_ramp times the images seen before this step.
     """
-    training = config.training
     halflife = jnp.minimum(float(training.ema_halflife_images), training.ema_ramp * step * training.batch)
     return 0.5 ** (training.batch / jnp.maximum(halflife, 1e-8))

@@ -2,63 +2,89 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+from jaxtyping import Array, Bool, Float, Integer, Key
 
 from gdm_jax import keys
-from gdm_jax import loss as losses
-from gdm_jax.config.schema import Config
+from gdm_jax._tables import call, choose
+from gdm_jax.config import Config
+from gdm_jax.loss import LOSSES
+from gdm_jax.networks.embedding import AUGMENTATION_VALUES
 from gdm_jax.pixels import level_width, to_model_range
 from gdm_jax.process.family import Family
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule
-from gdm_jax.training.augment import augment
+from gdm_jax.training.augment import AUGMENTATIONS
 from gdm_jax.training.state import TrainState, ema_decay, optimizer
+
+__all__ = ["Draws", "draw", "make_step"]
 
 
 class Draws(NamedTuple):
     """What chance decides for each example.
 
     Attributes:
-      t: `[batch]`.
-      z: `[batch, *shape]`, normal.
-      schedule: one an example, `[batch, k]`.
-      jitter: `[batch, *shape]` in [-1/2, 1/2], of dequantisation.
-      labelled: bool `[batch]`, whether it is told its label.
-      keys: `[batch]`, of dropout.
-      augmentation: `[batch]`, keys.
+      t: Times in [0, 1).
+      z: Standard normal noise.
+      schedule: Schedules, one for each example.
+      jitter: Noise of dequantisation, in [-1/2, 1/2].
+      labelled: Whether the network is told the label.
+      keys: Keys of dropout.
+      augmentation: Keys of augmentation.
     """
 
-    t: jax.Array
-    z: jax.Array
+    t: Float[Array, " batch"]
+    z: Float[Array, " batch *shape"]
     schedule: Schedule
-    jitter: jax.Array
-    labelled: jax.Array
-    keys: jax.Array
-    augmentation: jax.Array
+    jitter: Float[Array, " batch *shape"]
+    labelled: Bool[Array, " batch"]
+    keys: Key[Array, " batch"]
+    augmentation: Key[Array, " batch"]
 
 
-def draw(config: Config, family: Family, step, position, shape) -> Draws:
-    """Times, noise, schedules and the rest for the examples at `position` `[batch]` of the global batch of `step`.
+def draw(
+    family: Family,
+    step: int | Integer[Array | np.ndarray, ""],
+    position: Integer[Array | np.ndarray, " batch"],
+    shape: Sequence[int],
+    *,
+    seed: int,
+    batch: int,
+    label_dropout: float,
+) -> Draws:
+    """Times, noise, schedules and the rest for some examples of the batch of a step.
 
     Each depends on (seed, step, position) and on nothing else, so it is the same on any number of devices. Times are
     stratified: example n of N draws t = (n + v) / N modulo 1 with one uniform v for the batch, which leaves each t
     uniform and spreads the batch evenly over [0, 1].
+
+    Args:
+      family: Schedules to draw from.
+      step: Number of the step.
+      position: Positions of the examples in the batch over all devices.
+      shape: Shape of a datum.
+      seed: Seed of the experiment.
+      batch: Number N of examples in the batch over all devices.
+      label_dropout: Share of examples whose label is withheld.
     """
-    t = (position / config.training.batch + jax.random.uniform(keys.root(config.seed, "time", step))) % 1.0
+    t = jnp.asarray((position / batch + jax.random.uniform(keys.root(seed, "time", step))) % 1.0)
 
     def one(n):
         def key(purpose):
-            return keys.root(config.seed, purpose, step, n)
+            return keys.root(seed, purpose, step, n)
 
         return (
             jax.random.normal(key("noise"), shape),
             family.draw(key("schedule")),
             jax.random.uniform(key("jitter"), shape, minval=-0.5, maxval=0.5),
-            jax.random.bernoulli(key("label"), 1 - config.training.label_dropout),
+            jax.random.bernoulli(key("label"), 1 - label_dropout),
             key("dropout"),
             key("augmentation"),
         )
@@ -66,44 +92,58 @@ def draw(config: Config, family: Family, step, position, shape) -> Draws:
     return Draws(t, *jax.vmap(one)(position))
 
 
-def make_step(config: Config, net, process: Process, family: Family):
+def make_step(config: Config, net: Any, process: Process, family: Family) -> Callable:
     """The function (state, batch, axis_name=None) -> (state, metrics).
 
     batch is {"x": `[n, *shape]`, "label" and "position": int32 `[n]`}. With an axis name, gradients and metrics are
     averaged over that mapped axis. metrics are scalars: loss, grad_norm.
+
+    Args:
+      config: Config of the experiment.
+      net: Network with `init` and `apply`.
+      process: How data become noise.
+      family: Schedules to train on.
+
+    Raises:
+      ValueError: if training.loss or training.augmentation names what is not here.
     """
-    training = config.training
-    update = optimizer(config).update
+    training, model = config.training, config.model
+    update = optimizer(training).update
+    loss = choose(LOSSES, training.loss, "training.loss")
+    augmented = _augmented(choose(AUGMENTATIONS, training.augmentation, "training.augmentation"), training.augment)
 
-    def mean_loss(params, x, label, told: dict, draws: Draws):
+    def mean_loss(params, x, told: dict, draws: Draws):
         def u(x_t, alpha):
-            return net.apply(params, x_t, alpha, label, draws.keys if config.model.dropout else None, **told)
+            return net.apply(params, x_t, alpha, **told)
 
-        if training.loss == "weighted":
-            return losses.weighted(u, process, draws.schedule, x, draws.z, draws.t).mean()
-        return getattr(losses, training.loss)(u, process, x, draws.z, draws.schedule.alpha(draws.t)).mean()
+        known = {"u": u, "process": process, "schedule": draws.schedule, "x": x, "z": draws.z, "t": draws.t}
+        return call(loss, known | {"alpha": draws.schedule.alpha(draws.t)}).mean()
 
     def gradients(params, batch, step):
-        x = to_model_range(batch["x"])
-        draws = draw(config, family, step, batch["position"], x.shape[1:])
-        told = {}
+        x, told = to_model_range(batch["x"]), {}
+        chance = {"seed": config.seed, "batch": training.batch, "label_dropout": training.label_dropout}
+        draws = draw(family, step, batch["position"], x.shape[1:], **chance)
         if training.augment:
-            x, told["augmentation"] = jax.vmap(augment, (0, 0, None))(draws.augmentation, x, training.augment)
+            x, told["augmentation"] = augmented(draws.augmentation, x)
         if config.data.dequantise:
             x = x + draws.jitter * level_width(config.data.levels)
-        label = jnp.where(draws.labelled, batch["label"], -1) if config.model.classes else None
-        return jax.value_and_grad(mean_loss)(params, x, label, told, draws)
+        if model.classes:
+            told["label"] = jnp.where(draws.labelled, batch["label"], -1)
+        if model.dropout:
+            told["keys"] = draws.keys
+        return jax.value_and_grad(mean_loss)(params, x, told, draws)
 
-    def step_fn(state: TrainState, batch: dict, axis_name: str | None = None):
+    def step_fn(state: TrainState, batch: Mapping[str, Any], axis_name: str | None = None):
         if training.accumulate == 1:
             loss, grads = gradients(state.params, batch, state.step)
         else:
-            loss, grads = _accumulated(lambda micro: gradients(state.params, micro, state.step), batch, training)
+            part = functools.partial(gradients, state.params, step=state.step)
+            loss, grads = _accumulated(part, batch, training.accumulate)
         if axis_name is not None:
             loss, grads = jax.lax.pmean((loss, grads), axis_name)
         updates, opt_state = update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        decay = ema_decay(config, state.step)
+        decay = ema_decay(training, state.step)
         ema = jax.tree.map(lambda old, new: new + decay * (old - new), state.ema, params)
         metrics = {"loss": loss, "grad_norm": optax.tree.norm(grads)}
         return TrainState(state.step + 1, params, ema, opt_state), metrics
@@ -111,9 +151,19 @@ def make_step(config: Config, net, process: Process, family: Family):
     return step_fn
 
 
-def _accumulated(gradients, batch, training):
+def _augmented(augment: Callable, probability: float) -> Callable:
+    """(keys, x) -> (x, values), each datum by itself; zeros fill up the values."""
+
+    def function(keys, x):
+        x, values = jax.vmap(augment, (0, 0, None))(keys, x, probability)
+        return x, jnp.pad(values, ((0, 0), (0, AUGMENTATION_VALUES - values.shape[1])))
+
+    return function
+
+
+def _accumulated(gradients: Callable, batch: Mapping[str, Any], parts: int):
     """The mean of loss and gradients over equal micro-batches, one after another."""
-    micro = jax.tree.map(lambda leaf: leaf.reshape(training.accumulate, -1, *leaf.shape[1:]), batch)
+    micro = jax.tree.map(lambda leaf: leaf.reshape(parts, -1, *leaf.shape[1:]), batch)
 
     def add(total, part):
         return jax.tree.map(jnp.add, total, gradients(part)), None
@@ -122,6 +172,6 @@ def _accumulated(gradients, batch, training):
         lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(gradients, jax.tree.map(lambda leaf: leaf[0], micro))
     )
     # XLA's CPU backend runs the gradient of a convolution many times slower inside a loop than outside one.
-    unroll = training.accumulate if jax.default_backend() == "cpu" else 1
+    unroll = parts if jax.default_backend() == "cpu" else 1
     total, _ = jax.lax.scan(add, zeros, micro, unroll=unroll)
-    return jax.tree.map(lambda leaf: leaf / training.accumulate, total)
+    return jax.tree.map(lambda leaf: leaf / parts, total)

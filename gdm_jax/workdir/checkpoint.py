@@ -21,6 +21,8 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy as preserva
 from gdm_jax import _tables
 from gdm_jax.devices import hosts, parallel
 
+__all__ = ["Checkpoints"]
+
 
 class Checkpoints:
     """The checkpoints of one workdir.
@@ -36,7 +38,7 @@ class Checkpoints:
     """
 
     def __init__(self, workdir, *, keep: int = 1, keep_every: int | None = None, create: bool = True):
-        policies = [preservation.LatestN(keep)]
+        policies: list[Any] = [preservation.LatestN(keep)]
         if keep_every:
             policies.append(preservation.EveryNSteps(keep_every))
         self.directory = pathlib.Path(workdir).resolve() / "checkpoints"
@@ -194,7 +196,7 @@ class Checkpoints:
         self._manager.reload()
         return max(self.steps(), default=step) > step
 
-    def _read(self, step: int, items: dict):
+    def _read(self, step: int, items: dict) -> tuple[Any, str | None]:
         """What a checkpoint holds, or None and why it cannot be read."""
         try:
             self._compare(step, items)

@@ -9,13 +9,16 @@ import os
 import pathlib
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from gdm_jax import _tables
 
+__all__ = ["claim", "replacing", "whole", "write", "write_arrays"]
 
-def claim(folder: str | os.PathLike, *names: str, field: str = "--out") -> pathlib.Path:
+
+def claim(folder: str | os.PathLike, *names: str, field: str = "folder") -> pathlib.Path:
     """The folder, once it is known that it can be made, and that these files and folders can be written in it.
 
     It is asked before the long part of a command, and leaves nothing behind. A symbolic link, at a name or anywhere
@@ -84,7 +87,8 @@ def write(path: str | os.PathLike, values: dict | str) -> None:
 def write_arrays(path: str | os.PathLike, **arrays) -> None:
     """An .npz of arrays by name."""
     with whole(path) as out:
-        np.savez(out, **{name: np.asarray(array) for name, array in arrays.items()})
+        by_name: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+        np.savez(out, **by_name)
 
 
 def _plain(values):

@@ -6,14 +6,18 @@ import json
 import os
 import pathlib
 import time
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from tensorboardX import event_file_writer, summary
-from tensorboardX.proto import event_pb2
+from tensorboardX.proto import event_pb2 as _event_pb2
 
 from gdm_jax.workdir import files
 
+__all__ = ["Log", "Silent", "read"]
+
+event_pb2: Any = _event_pb2  # protobuf makes its classes at import, where type checkers see none
 LARGEST = 2**28  # bytes of numbers
 
 
@@ -72,7 +76,7 @@ def read(workdir) -> list[dict]:
     """
     path = pathlib.Path(workdir) / "metrics.jsonl"
     if path.exists() and path.stat().st_size > LARGEST:
-        raise ValueError(f"--workdir: {str(path)!r} is larger than {LARGEST:,} bytes; no run writes so many numbers")
+        raise ValueError(f"workdir: {str(path)!r} is larger than {LARGEST:,} bytes; no run writes so many numbers")
     rows = []
     for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
         try:

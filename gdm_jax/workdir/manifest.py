@@ -7,6 +7,8 @@ import pathlib
 
 from gdm_jax.workdir import files
 
+__all__ = ["begun", "check_data", "load", "save"]
+
 LARGEST = 2**26  # bytes of a config.json
 
 

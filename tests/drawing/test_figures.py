@@ -76,14 +76,16 @@ def test_gaps_move_what_is_to_their_right():
 
 @pytest.mark.parametrize("side, channels", [(8, 1), (8, 3), (256, 1), (256, 3)])
 def test_labels_wrap_and_keep_their_ink(side, channels):
-    """Every letter of a label of several words is there, whether it takes one line or two."""
+    """Every letter of a label of several words is there, in one line or two, at its own column or row."""
     images = np.ones((4, side, side, channels))
     long, short = ["without group 2", "one"], ["without", "one"]
+    cut = max(64, side) + 2 * sheets.MARGIN  # where the second column or row begins
     for where in ("heads", "rows"):
-        pages = [drawing.grid(images, columns=2, **{where: labels}) for labels in (long, short)]
-        letters = sum(map(ink, map(sheets._banner, long)))
-        assert ink(pages[0]) == pytest.approx(letters, rel=0.05)
-        assert ink(pages[1]) < 0.7 * letters
+        pages = [grey(drawing.grid(images, columns=2, **{where: labels})) for labels in (long, short)]
+        parts = np.split(pages[0], [cut], axis=1 if where == "heads" else 0)
+        for part, label in zip(parts, long):
+            assert ink(part) == pytest.approx(ink(sheets.banner(label)), rel=0.05)
+        assert ink(pages[1]) < 0.7 * ink(pages[0])
     heights = [drawing.grid(images, columns=2, heads=labels).height for labels in (long, short)]
     assert heights[0] - heights[1] == (sheets.LINE if side == 8 else 0)
 
@@ -93,7 +95,7 @@ def test_what_is_too_long_is_cut_within_its_column():
     pages = [grey(drawing.grid([WHITE] * 3, columns=3, heads=["", word, ""], cell=64)) for word in (words, "")]
     assert pages[0].shape == (pages[1].shape[0] + sheets.LINE, pages[1].shape[1])
     assert ink(pages[0][:, :68]) == ink(pages[0][:, 134:]) == 0 < ink(pages[0])
-    cut = sheets._wrap(words, 66, 2).split("\n")
+    cut = sheets.wrap(words, 66, 2).split("\n")
     assert len(cut) == 2 and cut[1].endswith("\u2026") and cut[0].startswith("interpol")
     assert max(map(sheets.FONT.getlength, cut)) <= 66
 
@@ -101,22 +103,23 @@ def test_what_is_too_long_is_cut_within_its_column():
 def test_heads_shrink_before_they_are_cut():
     """In letters of 14 pixels "one group" is wider than a column of 64, in smaller ones it is not."""
     page = drawing.grid([WHITE], heads=["all but one group"], cell=64)
-    assert ink(page) == pytest.approx(ink(sheets._banner("all but one group", sheets.SMALL)), rel=0.05)
+    assert ink(page) == pytest.approx(ink(sheets.banner("all but one group", sheets.SMALL)), rel=0.05)
 
 
 def test_wrapping():
-    assert sheets._wrap("a  few\nwords", 500, 2) == "a few words"
-    assert sheets._wrap("groups 0 to 2", 66, 2) == "groups 0\nto 2"
-    broken = sheets._wrap("reconstruction", 66, 2)
+    assert sheets.wrap("a  few\nwords", 500, 2) == "a few words"
+    assert sheets.wrap("groups 0 to 2", 66, 2) == "groups 0\nto 2"
+    broken = sheets.wrap("reconstruction", 66, 2)
     assert broken.replace("-\n", "") == "reconstruction" != broken
 
 
 def test_title_stands_above():
-    plain, titled = (drawing.grid([BLACK], cell=16, title=title) for title in ("", "A title wider than the picture"))
+    title = "A title wider than the picture"
+    plain, titled = (drawing.grid([BLACK], cell=16, title=text) for text in ("", title))
     above = titled.height - plain.height
     assert above > 0 and titled.width > plain.width
     np.testing.assert_array_equal(grey(titled)[above:, : plain.width], grey(plain))
-    assert ink(grey(titled)[:above]) > 0
+    assert ink(grey(titled)[:above]) == ink(sheets.banner(title))
 
 
 def test_stack():
@@ -155,10 +158,12 @@ def drawn(tmp_path, monkeypatch, frames, **options):
 def test_captions_stand_above(tmp_path, monkeypatch):
     frames = np.repeat(BLACK[None, None], 3, 0)
     plain = drawn(tmp_path, monkeypatch, frames)
-    first, second, none = drawn(tmp_path, monkeypatch, frames, captions=["group 0: 50%", "group 1: 100%", ""])
+    captions = ["group 0: 50%", "group 1: 100%"]
+    first, second, none = drawn(tmp_path, monkeypatch, frames, captions=[*captions, ""])
     above = first.height - plain[0].height
     assert first.size == second.size == none.size and above > 0
-    assert ink(grey(first)[:above]) != ink(grey(second)[:above]) > 0 == ink(grey(none)[:above])
+    shown = [ink(grey(page)[:above]) for page in (first, second, none)]
+    assert shown == [*(ink(sheets.banner(caption)) for caption in captions), 0]
     for page in (first, second, none):  # no image moves
         np.testing.assert_array_equal(grey(page)[above:, : plain[0].width], grey(plain[0]))
 
@@ -178,8 +183,8 @@ def test_films_side_by_side(tmp_path, monkeypatch):
     for page, expected in zip(left, one):
         np.testing.assert_array_equal(page, grey(expected))
     words = grey(both[-1])  # and nothing else: the last images are white
-    assert ink(words[:, : one[0].width]) == ink(sheets._banner(titles[0]))
-    assert ink(words[:, one[0].width :]) == ink(sheets._banner(titles[1]))
+    assert ink(words[:, : one[0].width]) == ink(sheets.banner(titles[0]))
+    assert ink(words[:, one[0].width :]) == ink(sheets.banner(titles[1]))
 
 
 @pytest.mark.parametrize("side, channels", [(8, 1), (255, 3)])
@@ -192,9 +197,11 @@ def test_mp4_can_be_decoded(tmp_path, side, channels):
         assert (stream.codec_context.name, stream.pix_fmt, stream.average_rate) == ("h264", "yuv420p", 3)
         pages = [frame.to_ndarray(format="rgb24") for frame in file.decode(stream)]
     assert len(pages) == 6 + 3  # at 3 a second, the last held for one
-    height, width, _ = pages[0].shape
-    page = sheets._titled(drawing.grid(frames[0]), "a")
-    assert (width, height) == (page.width + page.width % 2, page.height + page.height % 2)
+    drawn = [sheets.with_title(drawing.grid(moment), caption) for moment, caption in zip(frames, "abcdef")]
+    expected = [sheets.on_paper(page, page.width + page.width % 2, page.height + page.height % 2) for page in drawn]
+    for page, even in zip(pages, [*expected, *expected[-1:] * 3]):
+        assert page.shape == np.shape(even)
+        assert np.abs(page - np.asarray(even, float)).max() < 60  # a stroke of a letter is 225 darker than its paper
     shades = [page[-30, 30].mean() for page in pages]
     np.testing.assert_allclose(shades, [*pixels.to_uint8(np.linspace(-1, 1, 6)), 255, 255, 255], atol=6)
 
@@ -244,7 +251,9 @@ def test_heat_hatches_what_is_no_number():
     assert len(np.unique(hole)) == 2 and (hole == hole[..., :1]).all()  # two greys
     changed = np.argwhere((holed != whole).any(-1))
     assert (changed.min(0) == [16, 24]).all() and (changed.max(0) == [23, 31]).all()
-    assert page.width > without.width  # the bar explains it
+    beside = grey(page)[68:, without.width :]  # the bar goes on: a hatched piece, and what it means
+    hatch = maps.shaded(np.full((sheets.LINE, 2 * sheets.LINE), np.nan), 2 * sheets.LINE)
+    assert ink(beside) == ink(hatch) + ink(sheets.banner("no number"))
 
 
 def test_heat_of_vectors():
@@ -268,8 +277,8 @@ def test_heat_stands_under_its_image(side, channels, size):
 def test_heat_bar_names_its_ends_and_unit():
     bar = grey(drawing.heat(np.linspace(2.0, 7.5, 64).reshape(1, 8, 8), unit="nats"))[68:]
     starts = np.flatnonzero(bar.min(0) < 255)
-    scale = maps._shaded(np.tile(np.linspace(0, 1, 128), (sheets.LINE, 1)), 128)
-    parts = [sheets._banner("2"), scale, sheets._banner("7.5 nats")]
+    scale = maps.shaded(np.tile(np.linspace(0, 1, 128), (sheets.LINE, 1)), 128)
+    parts = [sheets.banner("2"), scale, sheets.banner("7.5 nats")]
     assert ink(bar) == sum(map(ink, parts)) and starts[-1] - starts[0] > 128
     constant = drawing.heat(np.full((1, 8, 8), 3.0))
     np.testing.assert_array_equal(tiles(constant, 1, 64)[0][0, 0], maps.RAMP[0])

@@ -60,5 +60,5 @@ def test_boundaries_give_each_group_its_steps(order):
     steps, of_order = (7, 2, 4, 3), schedule.uniform(4, order=order)
     meet = search.boundaries(steps, of_order.t_start)
     intervals = schedule.from_boundaries(meet).reorder(np.argsort(-np.asarray(of_order.t_start)))
-    walked = path.of(intervals, steps=sum(steps), forward=False)
+    walked = path.of(intervals, steps=sum(steps)).reversed()
     assert walked.steps[np.argsort(walked.moving.argmax(1))].tolist() == list(steps)

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from gdm_jax import config as configs
+from gdm_jax import loss
 from gdm_jax.config import build
 from gdm_jax.devices import parallel
 from gdm_jax.networks import embedding
 from gdm_jax.networks.unet import UNet
-from gdm_jax.training import state as states
 from gdm_jax.training import step as steps
 from gdm_jax.training.augment import augment, draw, resample
+from tests.runs import created, draws
 
 P, KEYS = 0.3, 4000
 PARTS = {"left": [0], "top": [1], "scale": [2], "turn": [3, 4], "stretch": [5, 6], "shift": [7, 8]}
@@ -250,18 +251,18 @@ def batch():
 
 
 class Linear:
-    """A network that compiles in no time; the U-Net takes a step in test_config.py."""
+    """A network that compiles in no time; the U-Net takes a step in tests/config/test_experiments.py."""
 
     def init(self, key, x, alpha):
         return {"x": jnp.ones(x.shape[1:]), "augmentation": jax.random.normal(key, (9, *x.shape[1:]))}
 
-    def apply(self, params, x, alpha, label, keys, augmentation):
+    def apply(self, params, x, alpha, augmentation):
         return params["x"] * x + jnp.tensordot(augmentation, params["augmentation"], 1)
 
 
 def step_of(chosen, net):
     process = build.process(chosen)
-    return steps.make_step(chosen, net, process, build.family(chosen, process.k)), states.create(chosen, net, process.k)
+    return steps.make_step(chosen, net, process, build.family(chosen, process.k)), created(chosen, net, process.k)
 
 
 def test_eight_devices_equal_one(batch):
@@ -283,7 +284,7 @@ def test_eight_devices_equal_one(batch):
 def test_the_state_holds_the_map():
     chosen = config()
     net = build.network(chosen, build.process(chosen))
-    state = jax.eval_shape(lambda: states.create(chosen, net, 1))
+    state = jax.eval_shape(lambda: created(chosen, net, 1))
     for params in (state.params, state.ema):
         assert params["params"]["augmentation"]["kernel"].shape == (9, 8)
 
@@ -297,24 +298,23 @@ def test_what_the_loss_is_given(batch, monkeypatch, dequantise):
     def weighed(u, process, x, z, alpha):
         return (weights * u(x, alpha)).sum((1, 2, 3))
 
-    monkeypatch.setattr("gdm_jax.loss.unweighted", weighed)
+    monkeypatch.setitem(loss.LOSSES, "unweighted", weighed)
     step, state = step_of(chosen, net)
     _, metrics = jax.jit(step)(state, batch)
-    draws = steps.draw(chosen, build.family(chosen, 1), 0, jnp.arange(8), (8, 8, 1))
+    chance = draws(chosen, 0, jnp.arange(8), (8, 8, 1))
     pixels = jnp.asarray(batch["x"] / 127.5 - 1, jnp.float32)
-    images, values = jax.jit(jax.vmap(augment, (0, 0, None)))(draws.augmentation, pixels, 0.5)
-    images += dequantise * draws.jitter * 2 / 255
+    images, values = jax.jit(jax.vmap(augment, (0, 0, None)))(chance.augmentation, pixels, 0.5)
+    images += dequantise * chance.jitter * 2 / 255
     expected = images + np.einsum("nv,v...->n...", values, state.params["augmentation"])
     np.testing.assert_allclose(metrics["loss"], (weights * expected).sum() / 8, rtol=1e-4)
 
 
 def test_keys_depend_on_the_position_alone():
     chosen = config()
-    family = build.family(chosen, 1)
 
     @jax.jit
     def drawn(position, step):
-        return jax.random.key_data(steps.draw(chosen, family, step, position, (1,)).augmentation)
+        return jax.random.key_data(draws(chosen, step, position, (1,)).augmentation)
 
     whole, later = (drawn(jnp.arange(8), step) for step in (3, 4))
     np.testing.assert_array_equal(drawn(jnp.array([5, 2]), 3), whole[jnp.array([5, 2])])
@@ -329,7 +329,8 @@ def test_keys_depend_on_the_position_alone():
     [
         (
             {"data": {"flip": True}},
-            "data.flip: must be False where training.augment is above 0, which mirrors half of the images, got True",
+            "data.flip: must be False where training.augment is above 0: an augmentation mirrors by itself, and tells "
+            "the network, got True",
         ),
         ({"model": {"name": "mlp"}}, "training.augment: must be 0 for the mlp, got 0.1"),
         ({"training": {"augment": 1.0}}, "training.augment: must be in [0, 1), got 1.0"),
