@@ -27,17 +27,18 @@ _WAITS = itertools.count()  # a barrier is passed once
 def join(
     coordinator: str, processes: int | None = None, process: int | None = None, *, told_to_end: bool = False
 ) -> None:
-    """Become one process of several; call it before anything else of JAX.
+    """Become one process of several. It must be called before anything else of JAX.
 
     Args:
-      coordinator: "auto" where TPU metadata, SLURM or Open MPI tell who the others are; otherwise
-        HOST:PORT of process 0, and
-      processes, process: how many there are, and which of them this is.
-      told_to_end: leave SIGTERM to `preemption.watch`, where all agree on a last step; otherwise it ends the process.
+      coordinator: HOST:PORT of process 0, or "auto" where TPU metadata, SLURM or Open MPI tell who the others are.
+      processes: Number of processes, beside HOST:PORT.
+      process: Number of this process, from 0, beside HOST:PORT.
+      told_to_end: Whether SIGTERM is left to `preemption.watch`, where all processes agree on a last step. Otherwise it
+        ends the process.
 
     Raises:
-      ValueError: if these do not fit together, or "auto" finds nothing.
-      RuntimeError: if the others do not come.
+      ValueError: if the arguments do not fit together, or "auto" finds nothing.
+      RuntimeError: if the other processes do not come.
     """
     jax.config.update("jax_enable_preemption_service", told_to_end)
     if coordinator == "auto":

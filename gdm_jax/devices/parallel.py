@@ -7,12 +7,17 @@ split. On several hosts each passes its own share of the batch, and the collecti
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import jax
+from jaxtyping import Shaped
+
+from gdm_jax.process.arrays import AnyArray
 
 __all__ = ["AXIS", "check_batch", "of_all_hosts", "over_devices", "place", "shared", "split"]
 
 AXIS = "devices"
+State = TypeVar("State")
 
 
 def check_batch(batch: int, accumulate: int = 1) -> None:
@@ -27,7 +32,10 @@ def check_batch(batch: int, accumulate: int = 1) -> None:
 
 
 def over_devices(step: Callable) -> Callable:
-    """(state, host's batch) -> (state, metrics) on all devices, from the per-device step; donates the state."""
+    """(state, batch of this host) -> (state, metrics) on all devices, made of the step of one device.
+
+    The state is donated: its arrays are used again for the new state.
+    """
     if jax.device_count() == 1:
         return jax.jit(step, donate_argnums=0)
     mapped = jax.pmap(
@@ -40,7 +48,7 @@ def over_devices(step: Callable) -> Callable:
     return lambda state, batch: mapped(state, jax.tree.map(split, batch))
 
 
-def place(state):
+def place(state: State) -> State:
     """The state on every device of this host, as the mapped step takes and donates it."""
     if jax.device_count() == 1:
         return state
@@ -48,8 +56,8 @@ def place(state):
     return jax.device_put(state, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec()))
 
 
-def shared(state):
-    """The state, of which every host holds the whole, as arrays of all devices of all hosts: how it is saved."""
+def shared(state: State) -> State:
+    """The state as arrays of all devices of all hosts, which is how it is saved; every host holds the whole of it."""
     if jax.process_count() == 1:
         return state
     everywhere = of_all_hosts()
@@ -62,9 +70,10 @@ def shared(state):
 
 
 def of_all_hosts() -> jax.sharding.Sharding:
-    """Every device of every host holds the whole."""
+    """The sharding in which every device of every host holds the whole array."""
     return jax.sharding.NamedSharding(jax.sharding.Mesh(jax.devices(), (AXIS,)), jax.sharding.PartitionSpec())
 
 
-def split(leaf):
+def split(leaf: Shaped[AnyArray, " batch *shape"]) -> Shaped[AnyArray, "devices part *shape"]:
+    """A batch with one part for each device of this host in front."""
     return leaf.reshape(jax.local_device_count(), -1, *leaf.shape[1:])

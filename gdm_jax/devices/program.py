@@ -19,6 +19,7 @@ import functools
 import hashlib
 import types
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -67,7 +68,7 @@ def compiled(function: Callable) -> Callable:
     return call
 
 
-def as_pytree(u):
+def as_pytree(u: Any) -> Any:
     """u with its arrays as leaves, so that new parameters reuse what was compiled for the old ones.
 
     `functools.partial` hides its arguments from JAX; `jax.tree_util.Partial` shows them. Nothing else is changed.
@@ -79,7 +80,7 @@ def as_pytree(u):
     return jax.tree.map(lambda leaf: shown(leaf) if isinstance(leaf, functools.partial) else leaf, u)
 
 
-def settled(u) -> bool:
+def settled(u: Any) -> bool:
     """Whether u, a pytree, computes the same for ever but for the arrays that it holds."""
     if isinstance(u, jax.tree_util.Partial):
         return _fixed(u.func) and settled((u.args, u.keywords))
@@ -90,7 +91,7 @@ def settled(u) -> bool:
     return not written_here and all(is_array(leaf) or settled(leaf) for leaf in leaves)
 
 
-def is_array(leaf) -> bool:
+def is_array(leaf: Any) -> bool:
     """Whether a leaf is data of a program, and not a part of it."""
     return isinstance(leaf, (jax.Array, np.ndarray, np.generic))
 
@@ -122,7 +123,7 @@ def _imported(name: str, value) -> bool:
     return of_library(value) and (isinstance(value, types.ModuleType) or getattr(value, "__name__", None) == name)
 
 
-def of_library(value) -> bool:
+def of_library(value: Any) -> bool:
     """Whether a value is a library, or a function or a class of one."""
     if isinstance(value, types.ModuleType):
         return value.__name__.partition(".")[0] in LIBRARIES

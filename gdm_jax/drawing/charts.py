@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Real
 from PIL import Image
 
 __all__ = ["check", "curve", "lines", "points"]
 
 MARKERS = "os^Dv"
+Points = Real[np.ndarray, " points"] | Sequence[float]
 
 
 def check() -> None:
@@ -20,13 +22,13 @@ def check() -> None:
     _figure()
 
 
-def curve(x, series: Mapping, **options) -> Image.Image:
+def curve(x: Points, series: Mapping[str, Any], **options: Any) -> Image.Image:
     """Lines over common points, e.g. the variance of samples against the number of fixed components.
 
     Args:
-      x: `[points]`.
-      series: from a line's name to its `[points]`, or to a tuple of those and their spread.
-      **options: of `lines`.
+      x: Where the points stand.
+      series: From the name of a line to its `[points]`, or to a tuple of those and their spread.
+      **options: Options of `lines`.
 
     Raises:
       ValueError, ImportError: as `lines`.
@@ -35,16 +37,17 @@ def curve(x, series: Mapping, **options) -> Image.Image:
     return lines({name: (x, *line) for name, line in of.items()}, **options)
 
 
-def lines(series: Mapping, *, x_label: str, y_label: str, title: str = "", log: str = "") -> Image.Image:
+def lines(series: Mapping[str, Any], *, x_label: str, y_label: str, title: str = "", log: str = "") -> Image.Image:
     """Lines, each over points of its own.
 
     Args:
-      series: from a line's name to x `[points]`, y `[points]` and, if it has one, its spread, drawn as a band.
-      x_label, y_label, title: what they are.
-      log: axes with a logarithmic scale, "x", "y" or "xy".
+      series: From the name of a line to its x `[points]`, y `[points]` and, if there is one, its spread, which is drawn
+        as a band.
+      x_label, y_label, title: Texts at the axes and above the chart.
+      log: Axes with a logarithmic scale: "x", "y" or "xy".
 
     Raises:
-      ValueError: no series, or one of another length than its points.
+      ValueError: if there is no series, or one has another length than its points.
       ImportError: without matplotlib.
     """
     if not series:
@@ -76,16 +79,24 @@ def _whole(x) -> bool:
     return np.issubdtype(np.asarray(x).dtype, np.integer)
 
 
-def points(names: Sequence[str], values, errors=None, *, label: str, title: str = "") -> Image.Image:
+def points(
+    names: Sequence[str],
+    values: Real[np.ndarray, " n"] | Real[np.ndarray, "n sets"] | Sequence,
+    errors: Points | None = None,
+    *,
+    label: str,
+    title: str = "",
+) -> Image.Image:
     """A row for each name with its value and error, e.g. the Frechet distance of each grouping.
 
     Args:
-      names: `[n]`, from the top down.
-      values, errors: `[n]` or, of several sets, `[n, sets]`, each set a dot; errors are drawn about the means.
-      label, title: what the values are.
+      names: Names of the rows, from the top down.
+      values: One value for each name, or one for each name and set; each set is a dot.
+      errors: One error for each name, drawn about its mean.
+      label, title: Texts at the axis and above the chart.
 
     Raises:
-      ValueError: if there are none, or not as many values as names.
+      ValueError: if there are no values, or not as many as names.
       ImportError: without matplotlib.
     """
     values = np.asarray(values, float).reshape(len(names), -1) if len(names) and np.size(values) else np.empty((0, 0))

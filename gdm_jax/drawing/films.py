@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import fractions
 import importlib
+import os
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from gdm_jax.drawing.sheets import Labels, beside, check_count, grid, on_paper, save, with_title
@@ -16,22 +19,30 @@ __all__ = ["film"]
 
 
 def film(
-    frames, path, *, titles: Labels = (), captions: Labels = (), columns: int | None = None, cell=64, seconds=4.0
+    frames: Sequence[Any] | np.ndarray,
+    path: str | os.PathLike,
+    *,
+    titles: Labels = (),
+    captions: Labels = (),
+    columns: int | None = None,
+    cell: int = 64,
+    seconds: float = 4.0,
 ) -> None:
     """A looping GIF, or an MP4 (H.264), that holds its last frame for a second.
 
     Args:
       frames: `[time, n, height, width, channel]`, each moment drawn as a `grid`; with `titles` a sequence of such
         arrays, drawn side by side. Shorter ones hold their last frame.
-      path: of the file, ending in .gif or .mp4.
-      titles: one a film.
-      captions: one a moment, above everything, e.g. "group 1: 50%".
-      columns, cell: of the grids.
-      seconds: length without the hold.
+      path: File to write; it ends in .gif or .mp4.
+      titles: One title for each film.
+      captions: One text for each moment, above everything, e.g. "group 1: 50%".
+      columns, cell: As in `grid`.
+      seconds: Length without the hold, in seconds.
 
     Raises:
-      ValueError: another ending, no frames, titles or captions of another number, seconds that are not positive.
-      ImportError: an MP4 without PyAV.
+      ValueError: if the path ends otherwise, there are no frames, titles or captions are of another number, or seconds
+        are not positive.
+      ImportError: for an MP4 without PyAV.
     """
     path = pathlib.Path(path)
     write = {".gif": _gif, ".mp4": _mp4}.get(path.suffix.lower())

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Real
 from PIL import Image
 
-from gdm_jax.drawing.sheets import LINE, MARGIN, Labels, as_tiles, banner, beside, check_count, lay_out, on_paper, stack
+from gdm_jax.drawing.sheets import (
+    LINE,
+    MARGIN,
+    Images,
+    Labels,
+    as_tiles,
+    banner,
+    beside,
+    check_count,
+    lay_out,
+    on_paper,
+    stack,
+)
 
 __all__ = ["heat", "shaded"]
 
@@ -14,18 +27,25 @@ RAMP = [(252, 241, 199), (240, 190, 116), (236, 129, 74), (211, 66, 83), (161, 3
 
 
 def heat(
-    values, *, images=None, rows: Labels = (), heads: Labels = (), unit="bits", columns: int | None = None, cell=64
+    values: Real[np.ndarray, "n *shape"],
+    *,
+    images: Images | None = None,
+    rows: Labels = (),
+    heads: Labels = (),
+    unit: str = "bits",
+    columns: int | None = None,
+    cell: int = 64,
 ) -> Image.Image:
     """Maps of numbers on one colour scale, the larger the darker, and a bar that tells the scale.
 
     Args:
-      values: `[n, height, width]`, or `[n, d]` for vectors; NaN, where there is no number, is hatched.
-      images: n of them, as in `grid`; each map then stands under its image.
-      rows, heads, columns, cell: as in `grid`.
-      unit: of the values.
+      values: Numbers `[n, height, width]`, or `[n, d]` for vectors; NaN, where there is no number, is hatched.
+      images: Images as in `grid`, one for each map, which then stands under its image.
+      rows, heads, columns, cell: As in `grid`.
+      unit: Unit of the values, shown at the scale.
 
     Raises:
-      ValueError: values of another shape, infinite or all NaN; images or labels that do not fit them.
+      ValueError: if values have another shape, are infinite or all NaN, or images or labels do not fit them.
     """
     values = np.asarray(values, np.float64)
     values = values[:, None] if values.ndim == 2 else values
@@ -43,8 +63,8 @@ def heat(
     return stack([lay_out(tiles, columns, rows, heads), _bar(low, high, unit, bool(np.isnan(values).any()))])
 
 
-def shaded(shade: np.ndarray, side: int) -> Image.Image:
-    """Numbers `[height, width]` in [0, 1] as colours, magnified until the longer side is about `side`."""
+def shaded(shade: Real[np.ndarray, "height width"], side: int) -> Image.Image:
+    """Numbers in [0, 1] as colours, magnified until the longer side is about `side`."""
     factor = max(1, round(side / max(shade.shape)))
     shade = shade.repeat(factor, 0).repeat(factor, 1)[..., None]
     colours = np.concatenate([np.interp(shade, np.linspace(0, 1, len(RAMP)), channel) for channel in zip(*RAMP)], -1)

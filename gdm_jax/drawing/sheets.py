@@ -1,16 +1,19 @@
-"""Pictures: grids, films and maps of numbers. Arrays in, Pillow images out.
+"""Grids of images with labels. Arrays in, Pillow images out.
 
 Images are `[n, height, width, channel]` in [-1, 1], clouds of m points on the plane `[n, m, 2]`. One channel is grey,
-three are red, green and blue, of any other number each is drawn in grey beside the one before.
-Small images are magnified by a whole factor, so that pixels stay square and sharp. Labels wrap between words; they are
-in Pillow's own font, which knows ASCII.
+and three are red, green and blue; of any other number, each channel is drawn in grey beside the one before. Small
+images are magnified by a whole factor, so that pixels stay square and sharp. Labels wrap between words; they are in
+Pillow's own font, which knows ASCII.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from jaxtyping import Num, Real
 from PIL import Image, ImageDraw, ImageFont
 
 from gdm_jax.pixels import to_uint8
@@ -27,23 +30,32 @@ FONT, SMALL = ImageFont.load_default(size=14), ImageFont.load_default(size=11)  
 LINE = 17  # pixels from line to line
 ROW_LABEL, TITLE = 160, 320  # pixels that a label at the left, and a title over a narrower picture, may take
 Labels = Sequence[str]
+Images = Num[np.ndarray, "n height width channel"] | Num[np.ndarray, "n points 2"]
 
 
 def grid(
-    images, *, columns: int | None = None, rows: Labels = (), heads: Labels = (), cell=64, title="", gaps=()
+    images: Images,
+    *,
+    columns: int | None = None,
+    rows: Labels = (),
+    heads: Labels = (),
+    cell: int = 64,
+    title: str = "",
+    gaps: Sequence[int] = (),
 ) -> Image.Image:
     """Images side by side, row by row.
 
     Args:
-      images: `[n, height, width, channel]` in [-1, 1], or `[n, m, 2]`: n clouds of m points on the plane.
-      columns: images a row; near the square root of n if None.
-      rows, heads: labels of the rows, at their left, and of the columns, above them in at most two lines.
-      cell: smallest side of an image in screen pixels.
-      title: above everything.
-      gaps: columns, counted from 0, after which a wider gap stands.
+      images: Images in [-1, 1], or n clouds of points on the plane.
+      columns: Number of images in a row; near the square root of n by default.
+      rows: Labels at the left of the rows.
+      heads: Labels above the columns, in at most two lines.
+      cell: Smallest side of an image, in pixels of the screen.
+      title: Text above everything.
+      gaps: Columns, counted from 0, after which a wider gap stands.
 
     Raises:
-      ValueError: no images, or of another shape; labels or gaps that do not fit the rows and columns.
+      ValueError: if there are no images, they have another shape, or labels or gaps do not fit the rows and columns.
     """
     return with_title(lay_out(as_tiles(images, cell), columns, rows, heads, gaps), title)
 
@@ -56,20 +68,21 @@ def stack(pages: Sequence[Image.Image]) -> Image.Image:
     return Image.fromarray(np.concatenate([np.asarray(on_paper(page, width, page.height)) for page in pages]))
 
 
-def save(image: Image.Image, path, **options) -> None:
-    """Write an image, whole, making its folder."""
+def save(image: Image.Image, path: str | os.PathLike, **options: Any) -> None:
+    """Write an image whole or not at all, and make its folder; options are Pillow's."""
     with files.replacing(path) as partial:
         image.save(partial, **options)
 
 
-def cloud(points, *, side: int = 256, extent: float = 3.0) -> Image.Image:
-    """Points `[n, 2]` on the square [-extent, extent]^2, darker where there are more; x_1 to the right, x_2 up."""
+def cloud(points: Real[np.ndarray, "points 2"], *, side: int = 256, extent: float = 3.0) -> Image.Image:
+    """Points on the square [-extent, extent]^2, darker where there are more; x_1 to the right, x_2 up."""
     counts, _, _ = np.histogram2d(points[:, 0], points[:, 1], bins=side // 4, range=[[-extent, extent]] * 2)
     shade = 255 * (1 - np.sqrt(counts / max(counts.max(), 1)))
     return Image.fromarray(np.flipud(shade.T).astype(np.uint8)).resize((side, side), Image.Resampling.NEAREST)
 
 
-def as_tiles(images, cell: int) -> list[Image.Image]:
+def as_tiles(images: Images, cell: int) -> list[Image.Image]:
+    """Each image as a picture whose smaller side is at least `cell` pixels."""
     images = np.asarray(images)
     points = images.ndim == 3 and images.shape[2] == 2
     if not (points or images.ndim == 4) or not images.size:
@@ -83,7 +96,9 @@ def as_tiles(images, cell: int) -> list[Image.Image]:
     return [Image.fromarray(image.repeat(factor, 0).repeat(factor, 1)) for image in pixels]
 
 
-def lay_out(tiles, columns, rows, heads, gaps=()) -> Image.Image:
+def lay_out(
+    tiles: Sequence[Image.Image], columns: int | None, rows: Labels, heads: Labels, gaps: Sequence[int] = ()
+) -> Image.Image:
     """Tiles of one size in rows, with labels."""
     columns = int(np.ceil(len(tiles) ** 0.5)) if columns is None else columns
     if columns < 1:
@@ -112,10 +127,11 @@ def lay_out(tiles, columns, rows, heads, gaps=()) -> Image.Image:
 
 
 def with_title(page: Image.Image, text: str) -> Image.Image:
+    """The picture under its title, if there is one."""
     return stack([banner(wrap(text, max(page.width, TITLE), 3)), page]) if text else page
 
 
-def banner(text: str, font=FONT) -> Image.Image:
+def banner(text: str, font: Any = FONT) -> Image.Image:
     """Lines of text on paper of their own."""
     lines = text.split("\n")
     page = Image.new("RGB", (int(max(map(font.getlength, lines))) + 9, LINE * len(lines) + 5), PAPER)
@@ -137,7 +153,7 @@ def on_paper(page: Image.Image, width: int, height: int) -> Image.Image:
     return Image.fromarray(np.pad(pixels, ((above, 0), (0, right), (0, 0)), constant_values=255))
 
 
-def wrap(text: str, width: int, lines: int, font=FONT) -> str:
+def wrap(text: str, width: int, lines: int, font: Any = FONT) -> str:
     """Text in at most `lines` lines of `width` pixels, broken between words if it can be; only then cut."""
     text = " ".join(text.split())
     if font.getlength(text) <= width:
@@ -152,5 +168,6 @@ def wrap(text: str, width: int, lines: int, font=FONT) -> str:
 
 
 def check_count(name: str, given: Sequence, count: int, of: str) -> None:
+    """Raises ValueError unless there are none or `count`, one for each of what `of` names."""
     if len(given) not in (0, count):
         raise ValueError(f"{name}: must be {count}, one a {of}, got {len(given)}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import os
 import pathlib
 import sys
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
+from jaxtyping import PyTree
 from orbax.checkpoint.checkpoint_managers import preservation_policy as preservation
 
 from gdm_jax import _tables
@@ -28,16 +30,16 @@ class Checkpoints:
     """The checkpoints of one workdir.
 
     Args:
-      workdir: the run's folder.
-      keep: newest checkpoints kept.
-      keep_every: checkpoints at multiples of this step are kept as well.
-      create: make the folder if there is none, and clear away saves that were cut short; False only reads.
+      workdir: Folder of the run.
+      keep: Number of newest checkpoints that are kept.
+      keep_every: Steps at whose multiples checkpoints are kept as well.
+      create: Whether to make the folder if there is none, and to clear away saves that were cut short. False only reads.
 
     Raises:
       ValueError: if there is no such folder and create is False.
     """
 
-    def __init__(self, workdir, *, keep: int = 1, keep_every: int | None = None, create: bool = True):
+    def __init__(self, workdir: str | os.PathLike, *, keep: int = 1, keep_every: int | None = None, create: bool = True):
         policies: list[Any] = [preservation.LatestN(keep)]
         if keep_every:
             policies.append(preservation.EveryNSteps(keep_every))
@@ -65,7 +67,7 @@ class Checkpoints:
         """Steps with a committed checkpoint, rising."""
         return sorted(self._manager.all_steps())
 
-    def save(self, step: int, ema, run, position: dict) -> None:
+    def save(self, step: int, ema: PyTree, run: PyTree, position: dict) -> None:
         """Save in the background.
 
         Orbax writes in a thread of its own, but first copies to the host, which takes it half a second for the 1,667
@@ -73,9 +75,9 @@ class Checkpoints:
         where a save meets the others at barriers, the training thread itself has to.
 
         Args:
-          step: number of the checkpoint.
-          ema, run: pytrees of arrays.
-          position: JSON-able state of the data stream.
+          step: Number of the checkpoint.
+          ema, run: Pytrees of arrays.
+          position: State of the data stream, of what JSON can hold.
 
         Raises:
           OSError: if this save or the one before failed, as on a full disk; older checkpoints are intact.
@@ -100,7 +102,7 @@ class Checkpoints:
         if not saved:
             raise OSError(f"checkpoint: step {step} was not saved in {self.directory}, which holds {self.steps()}")
 
-    def restore(self, ema, run) -> tuple[Any, Any, dict] | None:
+    def restore(self, ema: PyTree, run: PyTree) -> tuple[PyTree, PyTree, dict] | None:
         """`ema`, `run` and position of the newest readable checkpoint, or None if there is none at all.
 
         Unreadable newer ones are moved to WORKDIR/unreadable/, so that the run can write these steps anew.
@@ -115,7 +117,7 @@ class Checkpoints:
         self._set_aside(found["passed_over"])
         return found["ema"], found["run"], found["data"]
 
-    def restore_ema(self, template, step: int | None = None) -> tuple[object, int]:
+    def restore_ema(self, template: PyTree, step: int | None = None) -> tuple[PyTree, int]:
         """Averaged parameters and their step, of the newest readable checkpoint or of `step`.
 
         Raises:

@@ -22,9 +22,9 @@ LARGEST = 2**28  # bytes of numbers
 
 
 class Log:
-    """Writer of one workdir. Starting at a step drops later lines of an earlier run that was cut short."""
+    """The writer of one workdir, from a step on; lines of later steps, by a run that was cut short, are dropped."""
 
-    def __init__(self, workdir, step: int):
+    def __init__(self, workdir: str | os.PathLike, step: int):
         self.workdir = pathlib.Path(workdir)
         self.path = self.workdir / "metrics.jsonl"
         kept = [row for row in read(self.workdir) if row["step"] <= step]
@@ -37,6 +37,7 @@ class Log:
         self._event(step + 1, session_log=began)  # drops what an earlier run wrote from this step on
 
     def write(self, step: int, **values: float) -> None:
+        """Write the numbers of a step, here and now."""
         self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._file.flush()
         os.fsync(self._file.fileno())  # buckets mounted as folders keep what is synced
@@ -45,6 +46,7 @@ class Log:
         self._board.flush()
 
     def picture(self, step: int, image: Image.Image) -> None:
+        """Keep the picture of a step."""
         with files.replacing(self.workdir / "samples" / f"{step:08d}.png") as partial:
             image.save(partial)
         self._event(step, summary=summary.image("samples", np.asarray(image.convert("RGB")), dataformats="HWC"))
@@ -54,7 +56,7 @@ class Log:
         self._board.close()
 
     def _event(self, step: int, **of) -> None:
-        """Written here and now: tensorboardX's own thread would die of a full disk and leave the run waiting for it."""
+        """Write it here and now: tensorboardX's own thread would die of a full disk and leave the run waiting for it."""
         self._board.write_event(event_pb2.Event(wall_time=time.time(), step=step, **of))
 
 
@@ -68,7 +70,7 @@ class Silent:
         pass
 
 
-def read(workdir) -> list[dict]:
+def read(workdir: str | os.PathLike) -> list[dict]:
     """The whole rows of metrics.jsonl; lines that were cut off or are no rows are left out.
 
     Raises:

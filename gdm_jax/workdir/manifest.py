@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 
 from gdm_jax.workdir import files
@@ -12,18 +13,18 @@ __all__ = ["begun", "check_data", "load", "save"]
 LARGEST = 2**26  # bytes of a config.json
 
 
-def begun(workdir) -> bool:
+def begun(workdir: str | os.PathLike) -> bool:
     """Whether a run has left a checkpoint in the workdir."""
     folder = pathlib.Path(workdir) / "checkpoints"
     return folder.is_dir() and any(path.name.isdigit() for path in folder.iterdir())
 
 
-def save(workdir, config: str) -> None:
+def save(workdir: str | os.PathLike, config: str) -> None:
     """Write config.json."""
     files.write(pathlib.Path(workdir) / "config.json", config)
 
 
-def load(workdir) -> str:
+def load(workdir: str | os.PathLike) -> str:
     """The text of config.json; raises ValueError if the workdir holds none."""
     path = pathlib.Path(workdir) / "config.json"
     if not path.is_file():
@@ -33,12 +34,12 @@ def load(workdir) -> str:
     return path.read_text(errors="replace")
 
 
-def check_data(workdir, facts: dict) -> None:
+def check_data(workdir: str | os.PathLike, facts: dict) -> None:
     """Check that the examples are those that the workdir's run began with, wherever they lie now; remember them.
 
     Args:
-      workdir: folder of the run.
-      facts: "examples", their number, and "fingerprint", by `gdm_jax.data.fingerprint`.
+      workdir: Folder of the run.
+      facts: "examples", the number of examples, and "fingerprint", by `gdm_jax.data.fingerprint`.
 
     Raises:
       ValueError: if they are others.
