@@ -14,6 +14,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["gdm_jax", "gdm_jax.*"]),
+    package_data={"gdm_jax": ["py.typed"]},
     python_requires=">=3.11,<3.14",
     install_requires=[
         "absl-py>=2.1",
@@ -23,12 +24,12 @@ setup(
         "equinox>=0.13",
         "flax>=0.12.8",
         "grain>=0.2.14",
-        "importlib_resources>=6.4",  # imported, but not required, by tensorflow-datasets
+        "importlib_resources>=6.4",  # tensorflow-datasets imports it without requiring it
         "jax>=0.10",
+        "jaxtyping>=0.3.3",
         "ml-collections>=1.1",
         "numpy>=2.0",
         "optax>=0.2.6",
-        "optimistix>=0.1.0",
         "orbax-checkpoint>=0.12.8",
         "pillow>=10.1",
         "scipy>=1.13",
@@ -37,16 +38,18 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
-        "demo": ["scikit-learn>=1.5"],  # carries the digits of the quickstart
-        "eval": ["matplotlib>=3.9", "scikit-learn>=1.5"],  # curves, probes
-        "vgg": ["keras>=3.15"],  # VGG-19 as a judge of perception
-        "fid": ["torch-fidelity>=0.4.0"],  # Inception as the judge of samples
+        "demo": ["scikit-learn>=1.5"],  # contains the digits of the quickstart
+        "eval": ["matplotlib>=3.9", "scikit-learn>=1.5"],  # charts and linear probes
+        "vgg": ["keras>=3.15"],  # VGG-19 features for perceptual variance
+        "fid": ["torch-fidelity>=0.4.0"],  # Inception features for Frechet distances
         "mp4": ["av>=14"],
         "test": [
             "av>=14",
+            "beartype>=0.22",  # checks types and shapes at every call in the tests
             "hypothesis>=6.100",
             "matplotlib>=3.9",
             "mpmath>=1.3",
+            "pyright[nodejs]>=1.1.400",
             "pytest>=8",
             "pytest-xdist>=3.6",
             "pyyaml>=6",

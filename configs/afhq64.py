@@ -1,4 +1,4 @@
-"""GDM-F on AFHQ at 64x64: `ffhq64_bands` with more dropout, for fewer images.
+"""GDM-F on AFHQ at 64x64: `ffhq64_bands` with more dropout, because AFHQ has fewer images.
 
     gdm train --config configs/afhq64.py --config.data.path=~/afhq --workdir runs/afhq64
 

@@ -1,9 +1,9 @@
-"""`ffhq64_bands` on two data sets at once, faces and animals, to swap bands between them (Fig. 7b).
+"""`ffhq64_bands` trained on faces and animals together, so that bands can be swapped between them (Fig. 7b).
 
     gdm train --config configs/afhq_ffhq64.py --workdir runs/afhq_ffhq64
     gdm edit swap --workdir runs/afhq_ffhq64 --images faces/ --donor-images animals/ --groups 0
 
-Folders and weights are in data.mixture. Not measured yet.
+data.mixture names the two folders and their weights. Not measured yet.
 """
 
 from gdm_jax.config import inherit

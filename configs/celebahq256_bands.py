@@ -1,9 +1,10 @@
-"""GDM-F on CelebA-HQ at 256x256, four bands, DDPM++ with six resolutions.
+"""GDM-F on CelebA-HQ at 256x256, with four bands and a DDPM++ of six resolutions.
 
     gdm train --config configs/celebahq256_bands.py --config.data.path=~/celebahq --workdir runs/celebahq256
 
-The bands hold the same frequencies as at 64x64. Recomputes activations to fit one accelerator. Augments as at 64x64,
-the faces being fewer here, 30,000. Not measured yet.
+The bands hold the same frequencies as at 64x64. Activations are recomputed in the backward pass, so that one
+accelerator has enough memory. The augmentation is that of 64x64, because this data set is smaller (30,000 faces). Not
+measured yet.
 """
 
 from gdm_jax.config import inherit

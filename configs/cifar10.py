@@ -1,11 +1,12 @@
-"""The paper's pixel-space models of CIFAR-10 (Table 1, Figs. 5 and 11), DDPM++ trained as EDM trains it.
+"""The paper's pixel-space models of CIFAR-10 (Table 1, Figs. 5 and 11): a DDPM++ trained with the settings of EDM.
 
     gdm train --config configs/cifar10.py:bottom_to_top --workdir runs/bottom_to_top
 
-Variants and the paper's FID10K with 128 Euler steps: vanilla (k = 1), bottom_to_top 12.63, right_to_left 13.14,
-cascade 14.03, cascade_inverse 13.70; blockwise is the 3x3 any-order model of Fig. 5. Ours: not measured yet.
+The variants, with the paper's FID10K for 128 Euler steps, are vanilla (k = 1), bottom_to_top 12.63, right_to_left
+13.14, cascade 14.03 and cascade_inverse 13.70; blockwise is the model of Fig. 5, for any order of 3x3 blocks. Our
+numbers are not measured yet.
 
-Needs CIFAR-10 as prepared by TFDS in array_record, or, from a folder of its images,
+The config needs CIFAR-10 as TFDS prepares it in array_record. A folder of its images works as well, with
 `--config.data.name=folder --config.data.path=DIR`.
 """
 
@@ -29,7 +30,7 @@ def get_config(variant="vanilla"):
     if variant == "blockwise":
         config.process.blocks = (3, 3)
         config.schedule.random_order = True
-    # 200 M images in batches of 512, learning rate 1e-3: the defaults.
+    # 200 M images in all. The batch of 512 and the learning rate of 1e-3 are the defaults.
     config.training.steps = 390_625
     config.training.augment = 0.12
     return config

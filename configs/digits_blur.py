@@ -1,8 +1,8 @@
-"""`digits` in the paper's own basis, the eigenvectors of a Gaussian blur of 0.4 pixels (App. A.4).
+"""`digits` in the basis that the paper uses, the eigenvectors of a Gaussian blur of 0.4 pixels (App. A.4).
 
     gdm train --config configs/digits_blur.py --workdir runs/digits_blur
 
-Nine minutes on two CPU cores. Frechet distance in pixels: not measured yet.
+Training takes nine minutes on two CPU cores. The Frechet distance in pixels is not measured yet.
 """
 
 from gdm_jax.config import inherit

@@ -1,9 +1,9 @@
-"""`digits` in pixel space: the bottom half is generated first, then the top half given it (k = 2).
+"""`digits` in pixel space (k = 2): the bottom half is generated first, and then the top half given the bottom half.
 
     gdm train --config configs/digits_pixels.py --workdir runs/digits_pixels
 
-Nine minutes on two CPU cores. Frechet distance in pixels of 1,797 samples, Euler 64 steps: 0.18; new draws of the
-data's own law would score 0.13.
+Training takes nine minutes on two CPU cores. The Frechet distance in pixels is 0.18, for 1,797 samples with 64 Euler
+steps; fresh samples from the data distribution would score 0.13.
 """
 
 from gdm_jax.config import inherit

@@ -1,11 +1,12 @@
-"""The paper's experiments in small: MNIST at 16x16, each model about ten minutes of two CPU cores.
+"""Small versions of the paper's experiments: MNIST at 16x16, about ten minutes per model on two CPU cores.
 
     gdm train --config configs/mnist.py:bands --config.data.path=~/mnist/train --workdir runs/mnist
     gdm experiment groupings --scale small --config.data.path=~/mnist/train
 
-Variants: those of cifar10.py (pixel groups), bands (GDM-F, four bands of the cosine basis), and labels (the same told
-the digit, for twice as long). DDPM++ at one resolution of 4x4 patches, which is what a CPU computes at the rate of its
-matrix products (see digits.py). What they reach is in configs/README.md.
+The variants are those of cifar10.py (pixel groups), bands (GDM-F with four bands of the cosine basis), and labels
+(bands with class labels, trained for twice as long). The network is a DDPM++ of one resolution on 4x4 patches,
+because a CPU runs such convolutions near the rate of matrix products (see digits.py). configs/README.md shows the
+results.
 """
 
 from gdm_jax.config import inherit
@@ -29,7 +30,7 @@ def get_config(variant="bands"):
     config.model.attention = ()
     config.model.patch = 4
     config.model.dropout = 0.0
-    config.training.augment = 0.0  # nor mirrored: 2 and 5 are no mirror images
+    config.training.augment = 0.0  # no mirroring either: a mirrored 2 is not a 2
     config.training.batch = 64
     config.training.steps = 4_000
     config.training.learning_rate = 2e-3

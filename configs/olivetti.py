@@ -1,11 +1,11 @@
-"""GDM-F on the Olivetti faces at 32x32: 400 grey images of 40 people, four bands of the cosine basis.
+"""GDM-F on the Olivetti faces at 32x32: 400 grey images of 40 people, with four bands of the cosine basis.
 
     gdm train --config configs/olivetti.py --config.data.path=~/olivetti --workdir runs/olivetti
     gdm experiment hierarchy --workdir runs/olivetti --features pixels
 
-So few faces are soon learnt by heart: for pictures of what the latent does, not for distances. 6,000 steps take 25
-minutes of one CPU core; the samples are faces. Fixing the 10 lowest of 1,024 components takes away 80% of the variance
-of the pixels, and swapping them between two faces swaps who is seen.
+A network soon memorises so few faces, so this config is for pictures of what the latent does and not for distances.
+6,000 steps take 25 minutes on one CPU core, and the samples are faces. Fixing the 10 lowest of 1,024 components
+removes 80% of the variance of the pixels. Swapping these components between two faces swaps the identity.
 """
 
 from gdm_jax.config import inherit

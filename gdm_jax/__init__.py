@@ -2,14 +2,18 @@
 
 Rooms on floors; each imports from the floors below its own, and from itself (tests/test_layout.py holds it):
 
-    1   process, network, keys, metrics, devices, _tables
+    1   process, network, keys, devices, _tables
     2   ode, loss, latent, networks, pixels, workdir
-    3   conditional, likelihood, config, data, drawing
+    3   conditional, likelihood, config, data, drawing, metrics
     4   model, training
     5   reports, evaluation
     6   experiments
     7   cli
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from gdm_jax import conditional, latent, likelihood, loss, ode, pixels
 from gdm_jax.conditional import generate_given
@@ -19,11 +23,19 @@ from gdm_jax.network import guided
 from gdm_jax.ode import encode, generate, inversion, invert, path
 from gdm_jax.process import Process, basis, family, groups, interpolant, schedule
 
+if TYPE_CHECKING:
+    from gdm_jax.model import Model, load
+
 __version__ = "0.1.0"
+__all__ = [
+    "Model", "Process", "basis", "conditional", "encode", "family", "generate", "generate_given", "groups", "guided",
+    "interpolant", "inversion", "invert", "latent", "likelihood", "load", "log_likelihood", "loss", "ode", "path",
+    "noise", "pixels", "schedule",
+]
 
 
-def __getattr__(name):
-    """`load` and `Model` bring Flax and Orbax with them, which the functions above do without."""
+def __getattr__(name: str) -> Any:
+    """`load` and `Model` need Flax and Orbax, which the functions above do without: they are imported when asked."""
     if name in ("load", "Model"):
         from gdm_jax import model
 

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-__all__ = ["call", "choose", "first_line", "suggest", "takes"]
+__all__ = ["call", "choose", "first_line", "lacks", "suggest", "takes"]
 
 Entry = TypeVar("Entry")
 
@@ -41,6 +41,13 @@ def takes(function: Callable) -> list[str]:
     return [name for name, parameter in inspect.signature(function).parameters.items() if parameter.kind in kinds]
 
 
+def lacks(function: Callable, known: Iterable[str]) -> list[str]:
+    """Names of the parameters without a default that are not among the known names."""
+    parameters = inspect.signature(function).parameters
+    needed = [name for name in takes(function) if parameters[name].default is inspect.Parameter.empty]
+    return [name for name in needed if name not in known]
+
+
 def call(function: Callable, known: Mapping[str, Any]) -> Any:
     """function(...) with those of the known values that it has parameters for.
 
@@ -59,8 +66,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message that says something, or the name of its kind.
+def first_line(error: BaseException | str) -> str:
+    """The first line of an error's message, or of a text, that says something; else the name of its kind.
 
     >>> first_line(ValueError("\\n  no such group \\n at all")), first_line(EOFError())
     ('no such group', 'EOFError')

@@ -13,8 +13,10 @@ of its orders: those of one schedule by `Schedule.prefixes`, of many by `gdm_jax
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from jaxtyping import Array, ArrayLike, Bool, Float
 
 from gdm_jax import ode
 from gdm_jax.latent import swap
@@ -22,20 +24,34 @@ from gdm_jax.network import Network
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule, check_prefix
 
+__all__ = ["generate_given", "generate_prefix", "groups_of_mask", "variations"]
 
-def generate_given(u: Network, process: Process, schedule: Schedule, x, z, *, keep: Sequence[int], **options):
+Solved = Float[Array, " batch *shape"] | tuple[Float[Array, " batch *shape"], ode.Solution]
+
+
+def generate_given(
+    u: Network,
+    process: Process,
+    schedule: Schedule,
+    x: Float[ArrayLike, " one_or_batch *shape"],
+    z: Float[ArrayLike, " batch *shape"],
+    *,
+    keep: Sequence[int],
+    **options: Any,
+) -> Solved:
     """Groups `keep` of x as they are, the others generated from z given them.
 
     Args:
-      u, process, schedule: as `gdm_jax.ode.generate`; the schedule finishes exactly `keep` before it begins the rest.
-      x: `[batch, *shape]`, or `[1, *shape]` for many continuations of one; its other groups do not matter.
-      z: `[batch, *shape]`, standard normal; its groups `keep` do not matter.
-      keep: groups given.
+      u, process: As in `gdm_jax.ode.generate`.
+      schedule: A schedule that finishes exactly `keep` before it begins the rest.
+      x: Data `[batch, *shape]`, or `[1, *shape]` for many continuations of one. Its other groups do not matter.
+      z: Standard normal noise. Its groups `keep` do not matter.
+      keep: Groups that are given.
       **options: Options of `gdm_jax.ode.solve`. `steps` counts the whole schedule, of which only the rest is taken.
 
     Returns:
-      As `generate`: `[batch, *shape]`, the kept groups unchanged (bit for bit for groups of pixels, to the rounding of
-      the basis otherwise).
+      The same as `generate`, with the kept groups unchanged: bit for bit for groups of pixels, to the rounding of the
+      basis otherwise.
 
     Raises:
       ValueError: if keep is empty, holds every group, or is no prefix of the schedule's order; otherwise as `solve`.
@@ -44,38 +60,55 @@ def generate_given(u: Network, process: Process, schedule: Schedule, x, z, *, ke
     return ode.generate(u, process, schedule, swap(process, z, x, keep), done=keep, **options)
 
 
-def generate_prefix(u: Network, process: Process, schedule: Schedule, z, *, groups: Sequence[int], **options):
+def generate_prefix(
+    u: Network,
+    process: Process,
+    schedule: Schedule,
+    z: Float[ArrayLike, " batch *shape"],
+    *,
+    groups: Sequence[int],
+    **options: Any,
+) -> Solved:
     """Only the groups that the schedule generates first: the state in which the others are still z.
 
-    Arguments as `generate_given`. `generate_given` goes on from here, as often as one likes, without computing the
-    prefix again.
+    Arguments are those of `generate_given`. `generate_given` goes on from here, as often as one likes, without
+    computing the prefix again.
     """
     groups = check_prefix(schedule, groups)
     waiting = [j for j in range(process.k) if j not in groups]
     return ode.generate(u, process, schedule, z, waiting=waiting, **options)
 
 
-def variations(u: Network, process: Process, schedule: Schedule, z, others, *, keep: Sequence[int], **options):
+def variations(
+    u: Network,
+    process: Process,
+    schedule: Schedule,
+    z: Float[ArrayLike, " 1 *shape"],
+    others: Float[ArrayLike, " n *shape"],
+    *,
+    keep: Sequence[int],
+    **options: Any,
+) -> Solved:
     """Data that share the groups `keep` and differ in the rest; the shared part is computed once.
 
     Args:
-      u, process, schedule, keep, **options: as `generate_given`.
-      z: `[1, *shape]`, noise of the shared groups.
-      others: `[n, *shape]`, noise of the rest.
+      u, process, schedule, keep, **options: As in `generate_given`.
+      z: Noise of the shared groups.
+      others: Noise of the rest, one for each variation.
 
     Returns:
-      `[n, *shape]`; in strict mode the same as generating each whole from the noise combined. Otherwise the shared
-      part has also seen the rest of z.
+      `[n, *shape]`. In strict mode it is the same as generating each whole from the noise combined. Otherwise the
+      shared part has also seen the rest of z.
     """
-    prefix = generate_prefix(u, process, schedule, z, groups=keep, **{**options, "frames": 0})
+    prefix: Any = generate_prefix(u, process, schedule, z, groups=keep, **{**options, "frames": 0})
     return generate_given(u, process, schedule, prefix, others, keep=keep, **options)
 
 
-def groups_of_mask(process: Process, mask) -> list[int]:
+def groups_of_mask(process: Process, mask: Bool[np.ndarray, "*grid"]) -> list[int]:
     """The groups that a mask of known elements is the union of.
 
     Args:
-      mask: bool `[*groups.shape]`, true where the element is known.
+      mask: True where the element is known, `[*groups.shape]`.
 
     Raises:
       ValueError: if it is of another shape, knows nothing or everything, or cuts through a group.

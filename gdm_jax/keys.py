@@ -34,7 +34,7 @@ PURPOSES = (
 MOST_SEED = 2**32 - 1
 
 
-def root(seed: int, purpose: str, *position) -> jax.Array:
+def root(seed: int | np.integer | jax.Array, purpose: str, *position: int | np.integer | jax.Array) -> jax.Array:
     """The key of a seed, for a purpose, at a position.
 
     Args:
@@ -68,7 +68,7 @@ def generator(seed: int, purpose: str, *position: int) -> np.random.Generator:
     return np.random.default_rng((seed, PURPOSES.index(purpose), *position))
 
 
-def check_seeds(seeds: Sequence[int]) -> np.ndarray:
+def check_seeds(seeds: Sequence[int] | np.ndarray) -> np.ndarray:
     """The seeds as uint32 `[n]`; raises ValueError unless they are whole numbers from 0 to 2^32 - 1."""
     given = np.asarray(seeds)
     if given.ndim != 1 or not np.issubdtype(given.dtype, np.integer) or (given < 0).any() or (given > MOST_SEED).any():

@@ -24,6 +24,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
 from gdm_jax import ode
@@ -32,6 +33,7 @@ from gdm_jax.keys import derive
 from gdm_jax.network import Network
 from gdm_jax.ode.path import Path, along
 from gdm_jax.ode.walk import walk
+from gdm_jax.process.groups import of_elements
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule, check_prefix
 
@@ -108,7 +110,7 @@ def log_likelihood(
     settings = ode.settings(path, forward=True, **options)
     most_moving = widest(process, path, x) if most_moving is None else most_moving
     found = _log_likelihood(u, process, path, x, keys, probes=probes, widest=most_moving, settings=settings)
-    if throw and isinstance(found.failed, jax.core.Tracer):
+    if throw and isinstance(found.failed, Tracer):
         message = "likelihood: the solver failed; call it outside jit to learn where"
         return found._replace(total=eqx.error_if(found.total, found.failed.any(), message))
     if throw:
@@ -129,7 +131,7 @@ def widest(process: Process, path: Path, x: Float[ArrayLike, " batch *shape"]) -
     All elements of an example where the process or the path is traced.
     """
     shape = np.shape(x)[1:]
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in (process.groups.index, path.alpha_start)):
+    if any(isinstance(leaf, Tracer) for leaf in (process.groups.index, path.alpha_start)):
         return math.prod(shape)
     channels = math.prod(shape) // int(process.groups.sizes.sum())
     return int((path.moving * process.groups.sizes).sum(1).max(initial=0)) * channels
@@ -195,18 +197,14 @@ class _FlowAndTrace(eqx.Module):
         """
         size, k = math.prod(values.shape[1:]), self.flow.process.k
         parts = min(PARTS, size)
-        part = self._group_of_element(values.shape[1:]) * parts + jnp.arange(size) % parts
+        index = of_elements(jnp.asarray(self.flow.process.groups.index), values.shape[1:])
+        part = index.ravel() * parts + jnp.arange(size) % parts
         sums = jax.ops.segment_sum(values.reshape(len(values), size).T, part, num_segments=k * parts)
         return sums.reshape(k, parts, len(values)).sum(1).T
 
     def sizes(self, x):
         """Elements of each group in an example, channels counted, `[k]`."""
         return self.by_group(jnp.ones((1, *x.shape[1:]), x.dtype))[0]
-
-    def _group_of_element(self, shape):
-        index = jnp.asarray(self.flow.process.groups.index)
-        index = index.reshape(index.shape + (1,) * (len(shape) - index.ndim))
-        return jnp.broadcast_to(index, shape).ravel()
 
     def product(self, direction, d_alpha):
         f, traces = direction

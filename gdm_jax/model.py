@@ -6,11 +6,12 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import ArrayLike, Float
 
 from gdm_jax import config as configs
 from gdm_jax import keys, latent, likelihood, ode, pixels
@@ -20,28 +21,37 @@ from gdm_jax.likelihood import Likelihood
 from gdm_jax.network import Guided
 from gdm_jax.ode import inversion
 from gdm_jax.ode.inversion import Inversion
+from gdm_jax.process.arrays import Integers
 from gdm_jax.process.family import Family
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule, check_prefix
 from gdm_jax.workdir import checkpoint
 
+__all__ = ["Model", "load"]
+
+
+Data = Float[np.ndarray, " n *shape"]
+Given = Float[ArrayLike, " n *shape"]
+Frames = tuple[Data, Float[np.ndarray, " frames"], Float[np.ndarray, "frames n *shape"]]  # x, times, states
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Model:
-    """A network with the process it was trained for.
+    """A network with the process that it was trained for.
 
-    Where a method takes `label`, it is one class for all or `[n]`, of a model trained with model.classes; without it
-    such a model draws from all classes. `guidance` is that of `gdm_jax.network.Guided`, the config's by default.
-    Arrays come and go as NumPy; `batch` examples are solved at once, spread over this host's devices; `progress` shows
-    a bar; other options are those of `gdm_jax.ode.solve`, the config's `sampling` by default.
+    Where a method takes `label`, that is one class for all examples or one for each, for a model trained with
+    model.classes; without a label such a model draws from all classes. `guidance` is that of
+    `gdm_jax.network.Guided`, by default the config's. Arrays come and go as NumPy. `batch` examples are solved at once,
+    spread over this host's devices. `progress` shows a bar. Other options are those of `gdm_jax.ode.solve`, by default
+    the config's `sampling`.
 
     Attributes:
-      u: the network, (x_t `[batch, *shape]`, alpha `[batch, k]`) -> like x_t, on averaged parameters.
-      process: how data become noise.
-      schedule: when; the one to sample with.
-      family: the schedules it was trained on.
-      config: of the experiment.
-      step: of the checkpoint.
+      u: The network, (x_t `[batch, *shape]`, alpha `[batch, k]`) -> like x_t, on averaged parameters.
+      process: How data become noise.
+      schedule: When they do; the schedule to sample with.
+      family: The schedules that the network was trained on.
+      config: The config of the experiment.
+      step: Step of the checkpoint.
     """
 
     u: jax.tree_util.Partial
@@ -51,47 +61,69 @@ class Model:
     config: configs.Config
     step: int
 
-    def sample(self, count: int | None = None, *, seeds: Sequence[int] | None = None, **options):
+    @overload
+    def sample(self, count: int | None = None, *, frames: Literal[0] = 0, **options: Any) -> Data: ...
+    @overload
+    def sample(self, count: int | None = None, *, frames: int, **options: Any) -> Frames: ...
+    def sample(self, count=None, *, seeds=None, **options):
         """New data `[count, *shape]`.
 
         Args:
-          count: how many, from seeds 0, 1, ...; 16 if neither is given.
-          seeds: one integer an example instead; an example depends on its seed alone, not on its batch.
-          **options: as `decode`.
+          count: Number of samples, from seeds 0, 1, ...; 16 if neither count nor seeds are given.
+          seeds: One integer for each sample instead. A sample depends on its seed alone, not on its batch.
+          **options: Options of `decode`.
         """
         if count is not None and count < 1:
             raise ValueError(f"count: must be at least 1, got {count}")
         seeds = np.arange(16 if count is None else count) if seeds is None else np.asarray(seeds)
-        return self.decode(latent.noise(seeds, self.config.data.shape), **options)
+        return self.decode(np.asarray(latent.noise(seeds, self.config.data.shape)), **options)
 
+    @overload
+    def decode(self, z: Given, *, frames: Literal[0] = 0, **options: Any) -> Data: ...
+    @overload
+    def decode(self, z: Given, *, frames: int, **options: Any) -> Frames: ...
     def decode(self, z, **options):
-        """Latents -> data, `[n, *shape]` each.
+        """Latents -> data.
 
         Args:
-          z: standard normal, `[n, *shape]`.
-          **options: label, guidance, batch, progress, and of `gdm_jax.ode.solve` (solver, steps, rtol, atol, frames).
+          z: Standard normal noise, `[n, *shape]`.
+          **options: label, guidance, batch, progress, and options of `gdm_jax.ode.solve` (solver, steps, rtol, atol,
+            frames).
 
         Returns:
-          x, or with frames > 0 (x, times `[frames]`, states `[frames, n, *shape]` along the way).
+          x `[n, *shape]`, or with frames > 0 the triple of x, times `[frames]`, and states `[frames, n, *shape]` along
+          the way.
+
+        Raises:
+          ValueError, RuntimeError: as `gdm_jax.ode.solve`; or if the model does not know the labels.
         """
         return self._solve(self._checked(z, "z"), "generate", self.schedule, forward=False, **options)
 
+    @overload
+    def encode(self, x: Given, *, frames: Literal[0] = 0, **options: Any) -> Data: ...
+    @overload
+    def encode(self, x: Given, *, frames: int, **options: Any) -> Frames: ...
     def encode(self, x, **options):
         """Data `[n, *shape]` in [-1, 1] -> latents, the mirror of `decode`."""
         return self._solve(self._checked(x, "x"), "encode", self.schedule, forward=True, **options)
 
-    def fill(self, x, keep: Sequence[int], *, z=None, seeds: Sequence[int] | None = None, **options):
+    @overload
+    def fill(self, x: Given, keep: Sequence[int], *, frames: Literal[0] = 0, **options: Any) -> Data: ...
+    @overload
+    def fill(self, x: Given, keep: Sequence[int], *, frames: int, **options: Any) -> Frames: ...
+    def fill(self, x, keep, *, z=None, seeds=None, **options):
         """Groups `keep` of x as they are, the others generated given them; see `gdm_jax.conditional`.
 
         Args:
-          x: `[n, *shape]` in [-1, 1]; what is not of the groups `keep` does not matter.
-          keep: group numbers; the model must have been trained on an order that begins with them.
-          z: noise like x for the rest; drawn from `seeds`, by default 0, 1, ..., if None. It is not the noise that
-            `sample` draws from the same seeds.
-          **options: as `decode`.
+          x: Data `[n, *shape]` in [-1, 1]. What belongs to other groups does not matter.
+          keep: Group numbers. The model must have been trained on an order that begins with them.
+          z: Noise for the rest, like x; by default it is drawn from `seeds`. It is not the noise that `sample` draws
+            from the same seeds.
+          seeds: One integer for each example; by default 0, 1, ...
+          **options: Options of `decode`.
 
         Raises:
-          ValueError: naming the groups that can be kept, if these cannot.
+          ValueError: naming the groups that can be kept, if these cannot; otherwise as `decode`.
         """
         self._check_shape(x, "x")
         schedule, keep = self.given(keep)
@@ -100,42 +132,48 @@ class Model:
         start = latent.swap(self.process, self._checked(z, "z"), x, keep)
         return self._solve(self._checked(start, "x"), "fill", schedule, forward=False, done=keep, **options)
 
-    def variations(self, seed: int, seeds: Sequence[int], keep: Sequence[int], *, label=None, frames=0, **options):
-        """Samples that share the groups `keep` of the one from `seed`, the rest from `seeds`.
+    def variations(
+        self,
+        seed: int,
+        seeds: Integers,
+        keep: Sequence[int],
+        *,
+        label: Integers | int | None = None,
+        frames: int = 0,
+        **options: Any,
+    ) -> Data | Frames:
+        """Samples that share the groups `keep` of the one from `seed`; the rest comes from `seeds`.
 
         The shared part is computed once, or once for each class where `label` names one for each of the seeds.
         """
         schedule, keep = self.given(keep)
         waiting = [j for j in range(self.process.k) if j not in keep]
-        self._check_label_count(label, len(seeds))
         labels, of_seed = None, np.zeros(len(seeds), int)
         if label is not None:
-            labels, of_label = np.unique(label, return_inverse=True)
-            of_seed = np.broadcast_to(of_label.ravel(), len(seeds))
+            labels, of_seed = np.unique(self._labels(label, len(seeds)), return_inverse=True)
         z = np.repeat(latent.noise([seed], self.config.data.shape), 1 if labels is None else len(labels), axis=0)
         prefix = self._solve(z, "shared part", schedule, forward=False, waiting=waiting, label=labels, **options)
         return self.fill(prefix[of_seed], keep, seeds=seeds, label=label, frames=frames, **options)
 
     def invert(
         self,
-        x,
+        x: Given,
         *,
-        steps=None,
+        steps: int | Sequence[int] | None = None,
         tolerance: float = inversion.TOLERANCE,
-        label=None,
-        guidance=None,
+        label: Integers | int | None = None,
+        guidance: float | None = None,
         batch: int = 64,
         progress: bool = False,
-        **options,
+        **options: Any,
     ) -> Inversion:
-        """Data -> the latents that Euler with `steps` decodes back to them, and how well; see `inversion.invert`."""
+        """Data -> the latents that Euler with `steps` decodes back to them, and how well; see `gdm_jax.ode.invert`."""
         steps = steps or self.inverse_steps
         grid = inversion.grid(ode.path.of(self.schedule, steps=steps))
         shared = self.u, self.process, grid, self._guidance(label, guidance), options
         x = self._checked(x, "x")
         part = self._labelled({"x": x}, label)
-        parts = {"batch": batch, "what": "invert", "progress": progress}
-        z, residual, calls, _ = in_parts(_invert_part, shared, part, **parts)
+        z, residual, calls, _ = in_parts(_invert_part, shared, part, batch=batch, what="invert", progress=progress)
         told = {"label": label, "guidance": guidance, "batch": batch}
         again = self._solve(z, "decode", self.schedule, forward=False, solver="euler", steps=steps, **told)
         error = np.abs(again - x).max(tuple(range(1, x.ndim)))
@@ -143,28 +181,32 @@ class Model:
 
     def log_likelihood(
         self,
-        x,
+        x: Given,
         *,
         probes: int = 0,
         draws: int = 0,
         seed: int = 0,
-        label=None,
-        guidance=None,
+        label: Integers | int | None = None,
+        guidance: float | None = None,
         batch: int = 64,
         progress: bool = False,
-        **options,
+        **options: Any,
     ) -> Likelihood:
-        """log p(x) of data `[n, *shape]` in [-1, 1], in nats; see `gdm_jax.likelihood`.
+        """log p(x) of data in [-1, 1], in nats; see `gdm_jax.likelihood`.
 
         Args:
-          x: data; of whole grey levels if `draws` > 0.
-          probes: random signs a trace, 0 for exact traces.
-          draws: dequantise this many times, over a level of config.data.levels, and average; 0 takes x as it is.
-          seed: of signs and noise; an example's depend on its place in x.
+          x: Data `[n, *shape]`; of whole grey levels where there are draws.
+          probes: Number of Hutchinson probes. 0 computes exact traces.
+          draws: Number of dequantisations, each over a level of config.data.levels, to average over. 0 takes x as it
+            is.
+          seed: Seed of probes and noise. Those of an example depend on its place in x.
 
         Returns:
-          A `Likelihood`; with two or more draws its `error` is the standard error of the mean over them, and z is that
-          of the last.
+          A `Likelihood`. With two or more draws its `error` is the standard error of the mean over them, and z is that
+          of the last draw.
+
+        Raises:
+          ValueError, RuntimeError: as `gdm_jax.log_likelihood`; or if probes or draws are negative.
         """
         x = self._checked(x, "x")
         for name, value in (("probes", probes), ("draws", draws)):
@@ -189,7 +231,7 @@ class Model:
         totals = np.stack([one.total for one in found])
         error = totals.std(0, ddof=1) / len(found) ** 0.5
         groups = np.mean([one.groups for one in found], axis=0)
-        return Likelihood(totals.mean(0), groups, error, found[-1].z, found[-1].failed)
+        return found[-1]._replace(total=totals.mean(0), groups=groups, error=error)
 
     def given(self, keep: Sequence[int]) -> tuple[Schedule, list[int]]:
         """The schedule to go on with from the groups `keep`, and these as a list.
@@ -204,7 +246,7 @@ class Model:
                 raise
         return self.family.given(keep), sorted(set(keep))
 
-    def under(self, **changes) -> Model:
+    def under(self, **changes: Any) -> Model:
         """The same model with other fields of config.sampling (order, overlap, boundaries, steps, ...).
 
         Raises:
@@ -214,7 +256,7 @@ class Model:
         return dataclasses.replace(self, config=config, schedule=configs.check_sampling(config, self.family))
 
     @property
-    def inverse_steps(self):
+    def inverse_steps(self) -> int | tuple[int, ...]:
         """Steps of the Euler grid that `invert` undoes by default: those of the config, or 64 if it adapts."""
         return build.solver_options(self.config.sampling)["steps"] or max(64, self.pieces)
 
@@ -266,8 +308,8 @@ class Model:
         if np.ndim(x) != len(expected) + 1 or np.shape(x)[1:] != expected or not len(x):
             raise ValueError(f"{name}: must be [n, {', '.join(map(str, expected))}] with n >= 1, got {np.shape(x)}")
 
-    def check_label(self, label, guidance=None) -> None:
-        """Raises ValueError unless the model knows these classes and can be guided so; None is neither."""
+    def check_label(self, label: Integers | int | None, guidance: float | None = None) -> None:
+        """Raises ValueError unless the model knows these classes and can be guided so; None asks for neither."""
         if label is None and guidance is not None:
             raise ValueError("guidance: needs a label to guide towards")
         if guidance is not None and not guidance >= 0:
@@ -284,15 +326,13 @@ class Model:
 
     def _labelled(self, part: dict, label) -> dict:
         """The arrays of a batch together with its labels."""
-        if label is None:
-            return part
-        count = len(part["x"])
-        self._check_label_count(label, count)
-        return {**part, "label": np.broadcast_to(label, (count,)).astype(np.int32)}
+        return part if label is None else {**part, "label": self._labels(label, len(part["x"]))}
 
-    def _check_label_count(self, label, count: int) -> None:
-        if label is not None and np.shape(label) not in ((), (1,), (count,)):
+    def _labels(self, label, count: int) -> np.ndarray:
+        """One label for each of `count` examples."""
+        if np.shape(label) not in ((), (1,), (count,)):
             raise ValueError(f"label: must be a whole number, or one for each of {count} examples, got {label!r}")
+        return np.broadcast_to(label, (count,)).astype(np.int32)
 
     def _guidance(self, label, guidance):
         self.check_label(label, guidance)

@@ -51,9 +51,15 @@ LEVELS = {np.dtype(np.uint8): 2**8, np.dtype(np.uint16): 2**16}  # that a pixel 
 def to_model_range(x):
     """Pixels -> float32 in [-1, 1]: uint8 by x / 127.5 - 1, uint16 by x / 32767.5 - 1; floats pass unchanged.
 
+    NumPy arrays are computed on the host and come back as NumPy arrays.
+
     Raises:
       ValueError: for another type, which does not say what is black and what is white.
     """
+    if isinstance(x, np.ndarray) and x.dtype in LEVELS:  # to the bit what XLA computes of the expression below
+        return x.astype(np.float32) * np.float32(2 / (LEVELS[x.dtype] - 1)) - np.float32(1)
+    if isinstance(x, np.ndarray) and np.issubdtype(x.dtype, np.floating):
+        return x.astype(jax.dtypes.canonicalize_dtype(x.dtype), copy=False)
     x = jnp.asarray(x)
     if np.dtype(x.dtype) in LEVELS:
         return x.astype(jnp.float32) / ((LEVELS[np.dtype(x.dtype)] - 1) / 2) - 1
@@ -63,5 +69,6 @@ def to_model_range(x):
 
 
 def to_uint8(x) -> np.ndarray:
-    """[-1, 1] -> 0..255, clipped and rounded."""
-    return np.rint(np.clip(np.asarray(x, np.float32) * 127.5 + 127.5, 0, 255)).astype(np.uint8)
+    """[-1, 1] -> 0..255, clipped and rounded; bytes pass unchanged."""
+    x = np.asarray(x)
+    return x if x.dtype == np.uint8 else np.rint(np.clip(x.astype(np.float32) * 127.5 + 127.5, 0, 255)).astype(np.uint8)

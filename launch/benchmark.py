@@ -1,12 +1,12 @@
-"""What the library costs, in one table from one run: every share is a ratio of times measured next to each other.
+"""Measures what the library costs and prints one table. Every ratio compares times that were measured in turn.
 
-    python launch/benchmark.py                     DDPM++ of width 128 at 32x32, float32, batch 8
-    python launch/benchmark.py --dtype bfloat16 --batch 256     the same on a GPU
+    python launch/benchmark.py                                  DDPM++ of width 128 at 32x32, float32, batch 8
+    python launch/benchmark.py --dtype bfloat16 --batch 256     the same network on a GPU
     python launch/benchmark.py --channels 32                    a quick look
-    python launch/benchmark.py --rows loop                      only one part: network, sampling, loop, scaling or sizes
+    python launch/benchmark.py --rows loop                      one part: network, sampling, loop, scaling or sizes
 
-Rates are XLA's own count of operations divided by time. Their share is of the rate of large matrix products in the same
-type, timed between the runs and by the same median, so that a busy machine slows both alike.
+A rate is XLA's own count of operations divided by the median time. Its ratio compares it with the rate of large matrix
+products of the same type, which are timed between the runs, so that a busy machine slows both alike.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--channels", type=int, default=128, help="width of the U-Net (128)")
     parser.add_argument("--batch", type=int, default=8, help="images a step (8)")
-    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"], help="of the computation")
-    parser.add_argument("--repeats", type=int, default=5, help="times each figure is measured; the median counts (5)")
+    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"], help="type to compute in")
+    parser.add_argument("--repeats", type=int, default=5, help="measurements per figure; the median counts (5)")
     parser.add_argument("--remat", action="store_true", help="recompute activations in the backward pass")
     parts = {"network": network_rows, "sampling": sampling_rows, "loop": loop_rows}
     parts |= {"scaling": scaling_rows, "sizes": size_rows}
-    parser.add_argument("--rows", choices=parts, nargs="+", default=list(parts), help="of the table (all)")
+    parser.add_argument("--rows", choices=parts, nargs="+", default=list(parts), help="parts to measure (all)")
     parser.add_argument("--one-of-scaling", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one_of_scaling:
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def experiment(batch: int, **model):
-    """The config, process and network of four bands at 32x32, and a batch."""
+    """A config of four bands at 32x32, with its process, its network and a batch."""
     c = config.Config()
     c = dataclasses.replace(
         c,
@@ -81,10 +81,10 @@ def experiment(batch: int, **model):
 
 
 def network_rows(arguments) -> None:
-    """The training step and the forward pass of DDPM++, and what the basis adds."""
+    """Measures the training step and the forward pass of DDPM++, and the cost of the basis."""
     of_model = {"channels": arguments.channels, "dtype": arguments.dtype, "remat": arguments.remat}
     c, process, net, batch = experiment(arguments.batch, **of_model)
-    current = state.create(c, net, process.k)
+    current = state.create(net, c.data.shape, process.k, training=c.training, seed=c.seed)
     params = jax.tree.map(jnp.copy, current.params)
     count = sum(leaf.size for leaf in jax.tree.leaves(params))
     x, alpha = jnp.ones((arguments.batch, SIDE, SIDE, 3)), jnp.ones((arguments.batch, process.k))
@@ -126,13 +126,13 @@ def network_rows(arguments) -> None:
 
 
 def sampling_rows(arguments, steps: int = 58) -> None:
-    """generate against a loop over as many bare jitted network calls, and many groups against one."""
+    """Compares generate with a loop of the same number of bare jitted network calls, and many groups with one."""
     seconds = {k: sampling_row(k, arguments.repeats, steps) for k in (1, 4, 29)}
     row("a network call in generate at k = 29 against k = 1", "", seconds[29] / seconds[1])
 
 
 def sampling_row(k: int, repeats: int, steps: int) -> float:
-    """Time of generate over that of the bare calls, right to left in k groups."""
+    """The time of generate divided by that of the bare calls, for k groups from right to left."""
     x = jax.random.normal(jax.random.key(0), (16, SIDE, SIDE, 3))
     net = UNet(channels=32, multipliers=(1, 2), blocks=1, attention=())
     process = gdm.Process(gdm.groups.right_to_left((SIDE, SIDE), k))
@@ -169,7 +169,7 @@ def sampling_row(k: int, repeats: int, steps: int) -> float:
 
 
 def loop_rows(arguments) -> None:
-    """What a run spends beside its steps: on saving, on waiting for data, on starting; and its memory."""
+    """Measures what a run spends on saving, on waiting for data and on its start, and how its memory grows."""
     save_rows(arguments)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
@@ -193,9 +193,9 @@ def loop_rows(arguments) -> None:
 
 
 def save_rows(arguments) -> None:
-    """Training steps of DDPM++ in threes: one, one that ends with a save, one while that is written to disk."""
+    """Times training steps of DDPM++ in threes: a plain one, one that saves, and one during the write to disk."""
     c, process, net, batch = experiment(arguments.batch, channels=arguments.channels, dtype=arguments.dtype)
-    current = parallel.place(state.create(c, net, process.k))
+    current = parallel.place(state.create(net, c.data.shape, process.k, training=c.training, seed=c.seed))
     train = parallel.over_devices(step.make_step(c, net, process, build.family(c, process.k)))
     with tempfile.TemporaryDirectory() as folder:
         saved = checkpoint.Checkpoints(folder)
@@ -216,7 +216,7 @@ def save_rows(arguments) -> None:
 
 
 def start_up(workdir, cache, words) -> float:
-    """Seconds from the start of a run to its first row of numbers, at which it is killed."""
+    """Seconds from the start of a run to its first row of metrics; the run is then killed."""
     began = time.perf_counter()
     for _ in watch(workdir, cache, words):
         return time.perf_counter() - began
@@ -224,7 +224,7 @@ def start_up(workdir, cache, words) -> float:
 
 
 def watch(workdir, cache, words):
-    """Runs gdm train on the digits; yields (step, bytes of memory) at each row of its metrics."""
+    """Runs gdm train on the digits and yields (step, bytes of memory) at each row of its metrics."""
     command = [sys.executable, "-m", "gdm_jax.cli", "train", "--config", str(ROOT / "configs" / "digits.py")]
     run = subprocess.Popen(
         [*command, "--workdir", str(workdir), *words],
@@ -245,7 +245,7 @@ def watch(workdir, cache, words):
 
 
 def scaling_rows(arguments) -> None:
-    """Training on 1 to 8 devices of one CPU, 8 images each."""
+    """Measures training on 1 to 8 devices of one CPU, with 8 images per device."""
     rates = {}
     for devices in (1, 2, 4, 8):
         flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
@@ -254,15 +254,15 @@ def scaling_rows(arguments) -> None:
         rates[devices] = float(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout)
         row(f"{devices} CPU device(s), 8 images each", f"{rates[devices]:,.0f} img/s", rates[devices] / rates[1])
     print(
-        "  These devices are the same cores under several names: 100% would say that splitting a batch and summing its"
+        "  These devices share the same cores: 100% would mean that splitting a batch and summing its"
     )
-    print("  gradients cost nothing here. It cannot say how fast other chips are, nor the network between them.")
+    print("  gradients cost nothing here. It says nothing about the speed of other chips and their network.")
 
 
 def rate_on_all_devices(repeats: int) -> float:
-    """Images a second of a small U-Net's training step."""
+    """Images per second of the training step of a small U-Net."""
     c, process, net, batch = experiment(8 * jax.device_count(), channels=32, multipliers=(1, 2), blocks=1, attention=())
-    current = parallel.place(state.create(c, net, process.k))
+    current = parallel.place(state.create(net, c.data.shape, process.k, training=c.training, seed=c.seed))
     train = parallel.over_devices(step.make_step(c, net, process, build.family(c, process.k)))
 
     def one_step():
@@ -274,7 +274,7 @@ def rate_on_all_devices(repeats: int) -> float:
 
 
 def size_rows(arguments) -> None:
-    """What an image of the paper's configs asks of a training step, by JAX's own analyses; nothing is run."""
+    """Prints what one image of the paper's configs costs in a training step, by JAX's analyses; nothing is run."""
     for name in ("cifar10.py:vanilla", "ffhq64_bands.py", "celebahq256_bands.py"):
         c = config.load(ROOT / "configs" / name)
         row(f"{name}, an image of a training step", f"{(flops(c, 2) - flops(c, 1)) / 1e9:,.0f} GF")
@@ -285,11 +285,11 @@ def size_rows(arguments) -> None:
 
 
 def flops(c, batch: int) -> float:
-    """Operations of a training step."""
+    """The number of operations of a training step."""
     c = dataclasses.replace(c, training=dataclasses.replace(c.training, batch=batch, accumulate=1))
     process = build.process(c)
     net = build.network(c, process)
-    current = jax.eval_shape(lambda: state.create(c, net, process.k))
+    current = jax.eval_shape(lambda: state.create(net, c.data.shape, process.k, training=c.training, seed=c.seed))
     numbers = jax.ShapeDtypeStruct((batch,), jnp.int32)
     images = {"x": jax.ShapeDtypeStruct((batch, *c.data.shape), jnp.uint8), "label": numbers, "position": numbers}
     train = step.make_step(c, net, process, build.family(c, process.k))
@@ -297,11 +297,11 @@ def flops(c, batch: int) -> float:
 
 
 def kept(c, dtype: str, remat: bool, batch: int = 2) -> float:
-    """Bytes an image that the forward pass leaves to the backward pass: what jax.vjp holds on to."""
+    """Bytes per image that the forward pass keeps for the backward pass: the size of what jax.vjp returns."""
     c = dataclasses.replace(c, model=dataclasses.replace(c.model, dtype=dtype, remat=remat))
     process = build.process(c)
     net = build.network(c, process)
-    params = jax.eval_shape(lambda: state.create(c, net, process.k)).params
+    params = jax.eval_shape(lambda: state.create(net, c.data.shape, process.k, training=c.training, seed=c.seed)).params
     x, alpha = (jax.ShapeDtypeStruct((batch, *shape), jnp.float32) for shape in (c.data.shape, (process.k,)))
     backward = jax.eval_shape(lambda params, *of: jax.vjp(lambda p: net.apply(p, *of), params)[1], params, x, alpha)
     of_images = [leaf for leaf in jax.tree.leaves(backward) if leaf.shape[:1] == (batch,)]
@@ -316,7 +316,7 @@ def matrix_products(dtype: str):
 
 
 def alternate(repeats: int, *runs) -> np.ndarray:
-    """Seconds `[repeats, run]` of runs taken in turn, after one of each that is not counted."""
+    """Seconds `[repeats, run]` of runs taken in turn. One run of each comes first and is not counted."""
     for run in runs:
         jax.block_until_ready(run())
     return np.array([[time_of(run) for run in runs] for _ in range(repeats)])

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Makes the virtual environment .venv in the repository and installs gdm-jax with the extras "$1" into it, once for each
-# state of setup.py. Uses $PYTHON (python3 by default); leaves $python set. Sourced by the other scripts.
+# Other scripts source this file. It makes the virtual environment .venv in the repository and installs gdm-jax with the
+# extras "$1" into it, again only when setup.py has changed. It uses $PYTHON (python3 by default) and sets $python.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Several processes on this machine as if each were a host of a pod, e.g. to see that a config trains on many:
+# Runs several processes on this machine as if each were a host of a pod, for example to try a config on many hosts:
 #
 #     bash launch/local_pod.sh 2 gdm train --config configs/digits.py --workdir runs/digits
 #
-# The command is run N times, told --coordinator, --processes and --process. DEVICES (2) is how many CPU devices each
-# has. The first process that fails ends the others, and its exit status is that of the script.
+# The command runs N times with --coordinator, --processes and --process added. The variable DEVICES sets the number of
+# CPU devices of each process (2). When a process fails, the script ends the others and exits with its status.
 set -euo pipefail
 usage() { sed -n '2,7s/^# \{0,1\}//p' "$0"; exit "$1"; }
 [ "${1:-}" = --help ] && usage 0
@@ -15,7 +15,7 @@ shift
 port=${PORT:-$((20000 + RANDOM % 20000))}
 export XLA_FLAGS="--xla_force_host_platform_device_count=${DEVICES:-2} ${XLA_FLAGS:-}" JAX_PLATFORMS=cpu
 pids=()
-end() { # those that are left: asked, and after five seconds made to
+end() { # asks the remaining processes to end, and kills them after five seconds
     kill "${pids[@]}" 2>/dev/null || return 0
     for ((n = 0; n < 50; n++)); do
         kill -0 "${pids[@]}" 2>/dev/null || return 0

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# From nothing to pictures: installs into .venv, trains GDM-F on the bundled handwritten digits, and writes what the
-# model does to runs/digits/figures/. Run again, it continues where it stopped. Arguments go to the training command,
-# e.g. `bash launch/quickstart.sh --config.training.steps=500` for a quick look.
+# Installs into .venv, trains GDM-F on the bundled handwritten digits, and draws what the model does into
+# runs/digits/figures/. If you run it again, it continues where it stopped. Arguments go to the training command, e.g.
+# `bash launch/quickstart.sh --config.training.steps=500` for a quick look.
 set -euo pipefail
 # shellcheck source=launch/environment.sh
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh" demo

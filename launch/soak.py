@@ -1,9 +1,10 @@
-"""Kill a training run at random moments, go on each time, and compare its end with that of a run left alone.
+"""Kill a training run at random moments, continue it each time, and compare its end with an uninterrupted run.
 
     python launch/soak.py --rounds 30
 
-Trains a small network on the bundled digits, saving every 20 steps, so that many of the kills (SIGKILL) fall into a
-save. Parameters, their average, the optimizer, the position of the data and the next batch must agree bit for bit.
+A small network is trained on the bundled digits and saves every 20 steps, so that many of the kills (SIGKILL) happen
+during a save. At the end the parameters, their average, the optimizer state, the logged metrics and the next batch must
+be equal bit for bit.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ SMALL = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=30, help="kills (30)")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
-    parser.add_argument("--data", default="", metavar="DIR", help="of prepared data sets, as config.data.dir")
+    parser.add_argument("--rounds", type=int, default=30, help="number of kills (30)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random moments (0)")
+    parser.add_argument("--data", default="", metavar="DIR", help="folder of prepared data sets, as config.data.dir")
     arguments = parser.parse_args()
     fields = {**SMALL, "training.steps": STEPS_A_ROUND * arguments.rounds, "data.dir": arguments.data}
     words = ["--config", str(ROOT / "configs" / "digits.py"), *(f"--config.{k}={v}" for k, v in fields.items())]
@@ -57,15 +58,15 @@ def main() -> int:
             late, patience = n % 2, 4 * moments.random()
             cut_short = round_of(words, killed, late, patience)
             if cut_short is None:
-                print(f"round {n}: the run came to its end before it was killed", file=sys.stderr)
+                print(f"round {n}: the run ended before it was killed", file=sys.stderr)
                 return 1
             in_saves += cut_short
             rows = log.read(killed)
             print(f"{n:3} of {arguments.rounds}: killed at step {rows[-1]['step'] if rows else 0}", flush=True)
         train(words, killed).wait()
         differing = compare(alone, killed)
-    print(f"{arguments.rounds} kills, {in_saves} of them in a save: ", end="")
-    print(f"differ in {', '.join(differing)}" if differing else "bit for bit the run left alone")
+    print(f"{arguments.rounds} kills, {in_saves} of them during a save: ", end="")
+    print(f"differ in {', '.join(differing)}" if differing else "equal bit for bit to the uninterrupted run")
     return int(bool(differing))
 
 
@@ -75,7 +76,14 @@ def train(words: list[str], workdir: pathlib.Path) -> subprocess.Popen:
 
 
 def round_of(words: list[str], workdir: pathlib.Path, late: bool, patience: float) -> bool | None:
-    """Train and kill after `patience` seconds, counted from the first step if `late`; whether in a save."""
+    """Train, and kill the run after some seconds. Returns whether that was during a save, or None if the run had ended.
+
+    Args:
+      words: Config and overrides of the command.
+      workdir: Folder of the run.
+      late: Whether the seconds count from the run's first new row of metrics, and not from its start.
+      patience: Number of seconds to wait.
+    """
     before, run = len(log.read(workdir)), train(words, workdir)
     while late and len(log.read(workdir)) == before and run.poll() is None:
         time.sleep(0.01)
@@ -87,16 +95,17 @@ def round_of(words: list[str], workdir: pathlib.Path, late: bool, patience: floa
 
 
 def compare(a: pathlib.Path, b: pathlib.Path) -> list[str]:
-    """The parts in which the ends of two runs differ."""
+    """The names of the parts in which two finished runs differ."""
     ends = [end(workdir) for workdir in (a, b)]
     return [name for name in ends[0] if ends[0][name] != ends[1][name]]
 
 
 def end(workdir: pathlib.Path) -> dict[str, str]:
-    """Hashes of what a run ended with."""
+    """Hashes of the parts of a run's last state."""
     settings = configs.of_workdir(workdir)
     process = build.process(settings)
-    template = state.create(settings, build.network(settings, process), process.k)
+    net, shape = build.network(settings, process), settings.data.shape
+    template = state.create(net, shape, process.k, training=settings.training, seed=settings.seed)
     found, position = state.restore(checkpoint.Checkpoints(workdir, create=False), template)
     batches = data.stream(data.open_source(settings.data), seed=settings.seed, batch=settings.training.batch)
     batches.set_state(position)

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# A Cloud TPU slice from creation to deletion. Every command is printed before it is run; with --dry-run only printed.
+# Manages a Cloud TPU slice. Every command is printed before it is run; with --dry-run it is only printed.
 #
 #     export ZONE=us-west4-a TYPE=v5litepod-16 BUCKET=my-bucket
-#     bash launch/tpu_pod.sh create gdm        SPOT=1 for a slice that may be taken away
-#     bash launch/tpu_pod.sh install gdm       this checkout on every host, with the bucket as its folder runs/
+#     bash launch/tpu_pod.sh create gdm        with SPOT=1, a cheaper slice that Google may take away
+#     bash launch/tpu_pod.sh install gdm       puts this checkout on every host and mounts the bucket as runs/
 #     bash launch/tpu_pod.sh run gdm gdm train --config configs/digits_pixels.py --workdir runs/digits_pixels
-#     bash launch/tpu_pod.sh log gdm           what host 0 prints
-#     bash launch/tpu_pod.sh stop gdm          SIGTERM: the run saves and ends
+#     bash launch/tpu_pod.sh log gdm           shows what host 0 prints
+#     bash launch/tpu_pod.sh stop gdm          sends SIGTERM; the run saves and ends
 #     bash launch/tpu_pod.sh resume gdm gdm train --config configs/digits_pixels.py --workdir runs/digits_pixels
 #     bash launch/tpu_pod.sh delete gdm
 #
-# The same run again goes on from the newest checkpoint in the workdir, on a slice of any size; resume makes a new slice
-# in the place of one that was taken away, installs and runs. Data that all hosts are to see go into the bucket too,
-# --config.data.dir=runs/data. VERSION is the runtime image, by default that of the TYPE.
+# The same run command continues from the newest checkpoint in the workdir, on a slice of any size. resume replaces a slice
+# that was taken away by a new one, installs and runs. Put data that all hosts need into the bucket as well, with
+# --config.data.dir=runs/data. VERSION sets the runtime image; by default it follows from TYPE.
 set -euo pipefail
 usage() { sed -n '2,16s/^# \{0,1\}//p' "$0"; }
 fail() { echo "tpu_pod: $1" >&2; exit 2; }
@@ -70,11 +70,11 @@ install() {
     on_every_host 'python3 -m pip install --user --quiet uv && ~/.local/bin/uv venv --allow-existing --python 3.12 ~/venv'
     on_every_host 'cd gdm_jax && ~/.local/bin/uv pip install --python ~/venv "jax[tpu]" -e ".[demo]"'
     on_every_host "command -v gcsfuse || (curl -s $from/doc/apt-key.gpg | sudo tee $keys > /dev/null && echo \"deb [signed-by=$keys] $from gcsfuse-\$(lsb_release -cs) main\" | sudo tee /etc/apt/sources.list.d/gcsfuse.list && sudo apt-get update && sudo apt-get install -y gcsfuse)"
-    # Orbax commits a checkpoint by renaming its folder, which gcsfuse has to be allowed.
+    # Orbax commits a checkpoint by renaming its folder, and gcsfuse needs this option to allow it.
     on_every_host "mkdir -p gdm_jax/runs && (mountpoint -q gdm_jax/runs || gcsfuse --implicit-dirs --rename-dir-limit=100000 $BUCKET gdm_jax/runs)"
 }
 run() {
-    local cache=runs/.compiled # process 0 writes it for all
+    local cache=runs/.compiled # process 0 compiles and writes it for all processes
     on_every_host "cd gdm_jax && source ~/venv/bin/activate && (JAX_COMPILATION_CACHE_DIR=$cache setsid nohup ${*@Q} --coordinator auto > ~/gdm.log 2>&1 &)"
     [ -n "$dry" ] || echo "started; bash launch/tpu_pod.sh log $name shows how it goes"
 }
@@ -85,13 +85,13 @@ case $action in
     install) install ;;
     run) run "$@" ;;
     resume)
-        tpu delete --quiet || true # nothing may be left of it
+        tpu delete --quiet || true # a remainder of the old slice would block the new one
         create
         install
         run "$@"
         ;;
     log) tpu ssh --worker=0 --command='tail -n 50 -f ~/gdm.log' ;;
-    stop) on_every_host 'pkill -TERM -f "[v]env/bin/gdm" || true' ;; # [v]: not the shell that says so
+    stop) on_every_host 'pkill -TERM -f "[v]env/bin/gdm" || true' ;; # [v] keeps the pattern from matching the shell that runs pkill
     delete) tpu delete --quiet ;;
     *) fail "unknown action $action; one of create, install, run, log, stop, resume, delete" ;;
 esac

@@ -154,6 +154,7 @@ def test_only_the_rest_is_computed(steps, taken):
         (gdm.schedule.overlapping(3, 0.4), [0], "possible are none, since its groups overlap"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_refused(generate, schedule, keep, message):
     process, u = gaussian()
     z = noise(1)

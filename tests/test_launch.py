@@ -11,16 +11,23 @@ import sys
 import pytest
 import yaml
 
-from gdm_jax.cli.main import _parse
+from gdm_jax.cli.main import parse
 
 ROOT = pathlib.Path(__file__).parents[1]
 LAUNCH = ROOT / "launch"
-SCRIPTS = sorted([*LAUNCH.glob("*.sh"), LAUNCH / "slurm.sbatch"])
+SCRIPTS = [LAUNCH / name for name in ("environment.sh", "local_pod.sh", "quickstart.sh", "slurm.sbatch", "test.sh",
+                                      "tpu_pod.sh")]
+TEXTS = [*(LAUNCH / name for name in ("local_pod.sh", "slurm.sbatch", "tpu_pod.sh", "README.md")), ROOT / "README.md"]
+TEXTS += [ROOT / "configs" / "README.md", *sorted((ROOT / "configs").glob("*.py"))]
 
 
 def bash(*words, **environment):
     environment = {**os.environ, **environment}
     return subprocess.run(["bash", *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_every_script_is_looked_at():
+    assert {*LAUNCH.glob("*.sh"), *LAUNCH.glob("*.sbatch")} == set(SCRIPTS)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
@@ -35,17 +42,42 @@ def test_shell_is_sound(script):
 def accepted(words):
     """The arguments of a `gdm` command, parsed; its config must exist."""
     assert words[0] == "gdm"
-    _, arguments = _parse(words[1:])
-    assert all(word.startswith("--config.") for word in arguments.rest)
-    assert (ROOT / arguments.config.split(":")[0]).is_file()
+    arguments = parse(words[1:])
+    if getattr(arguments, "config", None):
+        assert (ROOT / arguments.config.split(":")[0]).is_file()
     return arguments
 
 
-@pytest.mark.parametrize("file", [*SCRIPTS, LAUNCH / "README.md"], ids=lambda file: file.name)
-def test_commands_in_comments_are_accepted(file):
-    text = re.sub(r"\\\n\s*", "", file.read_text())
-    for line in re.findall(r"^(?:# )? {4}.*\b(gdm (?:train|evaluate) .*)$", text, re.MULTILINE):
-        accepted(shlex.split(line))
+def commands(file):
+    """The `gdm` commands that a text shows: in indented lines, in comments, and between fences, each in a line."""
+    text = file.read_text().replace("bash launch/tpu_pod.sh run gdm gdm", "gdm").replace("resume gdm gdm", "gdm")
+    prefix = r"^(?:# )? {4}.*?" if "```" not in text else r"^(?:bash launch/local_pod.sh 2 )?"
+    return [shlex.split(line, comments=True) for line in re.findall(rf"{prefix}\b(gdm [a-z]+ .*)$", text, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("file", TEXTS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_commands_in_texts_are_accepted(file):
+    found = commands(file)
+    assert found
+    for words in found:
+        if "NAME" not in words:  # `gdm experiment NAME`
+            accepted(words)
+
+
+def test_every_command_in_texts_is_found():
+    """As a reader finds them."""
+    found = {file: [words[1] for words in commands(file)] for file in TEXTS}
+    assert found[LAUNCH / "tpu_pod.sh"] == ["train", "train"] and found[LAUNCH / "local_pod.sh"] == ["train"]
+    assert found[ROOT / "README.md"][:2] == ["sample", "encode"] and len(found[ROOT / "README.md"]) > 15
+
+
+def test_commands_of_the_quickstart_are_accepted():
+    text = (LAUNCH / "quickstart.sh").read_text()
+    lines = re.findall(r'^"\$python" -m gdm_jax.cli (.*)$', text, re.MULTILINE)
+    assert [line.split()[0] for line in lines] == ["prepare", "train", "figures"]
+    for line in lines:
+        known = line.replace("$config", "configs/digits.py").replace("$workdir", "runs/digits")
+        accepted(["gdm", *shlex.split(known.replace('"$@"', "--config.training.steps=500" * ("--config" in known)))])
 
 
 def test_tpu_pod_only_prints_when_asked(tmp_path):
@@ -62,6 +94,7 @@ def test_tpu_pod_only_prints_when_asked(tmp_path):
         found = bash("launch/tpu_pod.sh", *words, "--dry-run", **where)
         assert found.returncode == 0, found.stderr
         printed[action] = [shlex.split(line[2:]) for line in found.stdout.splitlines()]
+        assert printed[action]
         for line in printed[action]:
             assert line[0] == "git" or line[0] == "gcloud" and "--zone=us-west4-a" in line
         assert bash("launch/tpu_pod.sh", *words, **where).returncode == 9
@@ -69,7 +102,7 @@ def test_tpu_pod_only_prints_when_asked(tmp_path):
     (ran,) = (word for word in printed["run"][0] if word.startswith("--command="))
     arguments = accepted(shlex.split(re.search(r"'gdm' .* --coordinator auto", ran)[0]))
     assert arguments.coordinator == "auto" and arguments.workdir == "runs/my digits"
-    assert arguments.rest == command[-1:]
+    assert arguments.overrides == command[-1:]
     steps = [line[:5] for name in ("delete", "create", "install", "run") for line in printed[name] if line[0] != "git"]
     assert [line[:5] for line in printed["resume"] if line[0] != "git"] == steps
 
@@ -95,9 +128,10 @@ def test_jobset():
 
 
 def test_docker_copies_what_there_is():
-    text = (LAUNCH / "Dockerfile").read_text()
-    for line in re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE):
-        assert all((ROOT / file).exists() for file in line.split())
+    lines = re.findall(r"^COPY (.+) \S+$", (LAUNCH / "Dockerfile").read_text(), re.MULTILINE)
+    files = [file for line in lines for file in line.split()]
+    assert {"setup.py", "README.md", "."} < set(files)
+    assert all((ROOT / file).exists() for file in files)
 
 
 def test_a_process_that_fails_ends_the_others():

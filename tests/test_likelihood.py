@@ -263,6 +263,7 @@ def test_dequantise():
         ({"schedule": gdm.schedule.uniform(2)}, "2 intervals but the process has 3 groups"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_bad_input(change, message):
     process, schedule, x = halves()
     options = {"u": bending, "process": process, "schedule": schedule, "x": x, **COARSE, **change}

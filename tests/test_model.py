@@ -86,6 +86,9 @@ def test_encode_and_decode(model):
     x = first_digits(model, 5)
     z = model.encode(x, solver="heun", steps=64)
     assert (z.shape, z.dtype) == (x.shape, np.float32)
+    expected = gdm.encode(model.u, model.process, model.schedule, x, solver="heun", steps=64)
+    np.testing.assert_allclose(z, expected, atol=1e-5)
+    assert np.abs(z - x).max((1, 2, 3)).min() > 0.1
     np.testing.assert_allclose(model.decode(z, solver="heun", steps=64), x, atol=1e-3)
 
 
@@ -111,6 +114,7 @@ def test_frames_lead_from_noise_to_data(model):
         (lambda model: model.sample(4, batch=0), "batch"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_bad_samples(model, call, message):
     with pytest.raises(ValueError, match=message):
         call(model)
@@ -199,6 +203,15 @@ def test_draws_are_averaged(model, digits):
     np.testing.assert_array_equal(again.total, one.total)
     other = model.log_likelihood(digits, draws=1, label=3, probes=2, seed=6)
     assert (np.abs(other.total - one.total) > 1e-3).all()
+
+
+def test_likelihood_is_that_of_the_network(model, digits):
+    """By exact traces: what `gdm.log_likelihood` gives for the network, the process and the schedule of the model."""
+    options = {"solver": "heun", "steps": 6, "probes": 0}
+    expected = gdm.log_likelihood(model.u, model.process, model.schedule, digits, **options)
+    found = model.log_likelihood(digits, **options)
+    np.testing.assert_allclose(found.groups, expected.groups, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(found.total, expected.total, rtol=1e-4, atol=1e-3)
 
 
 def test_likelihood_of_the_data_as_they_are(model, digits):
@@ -311,6 +324,7 @@ def test_another_order_compiles_nothing(model):
         (lambda model, x: model.under(overlap=1).fill(x, [1]), "not trained to go on from groups"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_refusals(model, digits, call, message):
     """Before anything is solved, in one line."""
     with pytest.raises(ValueError, match=message) as caught:

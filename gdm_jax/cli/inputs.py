@@ -1,74 +1,81 @@
-"""What the words of a command name: a model, images, a mask, latents."""
+"""What a command reads: images, examples of the data set, a mask, latents."""
 
 from __future__ import annotations
 
 import pathlib
 import zipfile
 import zlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
+
+if TYPE_CHECKING:
+    from gdm_jax.model import Model
+
+__all__ = ["check_source", "examples", "latents", "mask", "pictures"]
 
 
-def load(arguments):
-    """The model and the solver options given on the command line."""
-    from gdm_jax import model
-
-    options = {"progress": True}
-    for name in ("solver", "rtol", "atol", "batch", "guidance"):
-        if getattr(arguments, name, None) is not None:
-            options[name] = getattr(arguments, name)
-    if getattr(arguments, "steps", None) is not None:
-        steps = arguments.steps
-        options["steps"] = (steps[0] or None) if len(steps) == 1 else tuple(steps)
-    if getattr(arguments, "label", None):
-        label = arguments.label
-        options["label"] = label if len(label) > 1 else label[0]
-    changes = {name: getattr(arguments, name, None) for name in ("order", "overlap", "boundaries")}
-    changes = {name: tuple(np.atleast_1d(value).tolist()) for name, value in changes.items() if value is not None}
-    return model.load(arguments.workdir, step=arguments.checkpoint, **changes), options
-
-
-def examples(arguments, model):
-    """The data of --images or --data, `[n, *shape]` in the model's range, and the labels of the latter or None."""
-    seeds = {"seeds": arguments.seeds} if hasattr(arguments, "seeds") else {}
-    check_source(images=arguments.images, data=arguments.data, **seeds)
-    return images(arguments.images, arguments.data, arguments.split, model)
-
-
-def check_source(prefix: str = "", **given) -> None:
-    """Raises ValueError unless one alone is given of what images may come from: images, data or seeds."""
+def check_source(prefix: str = "", **given: Any) -> None:
+    """Raises ValueError unless exactly one source of images is given: images, data or seeds."""
     if sum(value is not None for value in given.values()) != 1:
         words = {"images": "PATH ...", "data": "COUNT", "seeds": "SEED ..."}
         raise ValueError(f"pass one of {', '.join(f'--{prefix}{name} {words[name]}' for name in given)}")
 
 
-def images(paths, count, split: str, model):
-    """The images of files and folders, or `count` examples of the model's data; and the labels of the latter."""
+def examples(
+    model: Model, *, images: Sequence[str] | None = None, data: int | None = None, split: str = ""
+) -> tuple[Float[np.ndarray, " n *shape"], Int[np.ndarray, " n"] | None]:
+    """The images of files and folders, or the first examples of the model's data set.
+
+    Args:
+      model: Model whose data set and image size are meant.
+      images: Files and folders.
+      data: Number of examples.
+      split: Split of the data set; the config's if empty.
+
+    Returns:
+      x in [-1, 1], and the labels of the data set or None.
+
+    Raises:
+      ValueError: if both or neither of images and data are given, or they cannot be read.
+    """
     import dataclasses
 
-    from gdm_jax import data, pixels
+    from gdm_jax.data import examples, open_source
+
+    check_source(images=images, data=data)
+    if data is None:
+        return pictures(images or (), model), None
+    if data < 1:
+        raise ValueError(f"--data: must be at least 1, got {data}")
+    settings = model.config.data
+    source = open_source(dataclasses.replace(settings, split=split) if split else settings, write=False)
+    return examples(source, range(min(data, len(source))))
+
+
+def pictures(paths: Sequence[str], model: Model) -> Float[np.ndarray, " n height width channel"]:
+    """The images of files and folders, in [-1, 1] and of the model's size."""
+    from gdm_jax import pixels
+    from gdm_jax.data import find_images, read_image
     from gdm_jax.data.images import Unreadable
 
-    if not paths:
-        if count < 1:
-            raise ValueError(f"--data: must be at least 1, got {count}")
-        settings = model.config.data
-        source = data.open_source(dataclasses.replace(settings, split=split) if split else settings, write=False)
-        return data.examples(source, range(min(count, len(source))))
-    if len(model.config.data.shape) != 3:
+    shape = model.config.data.shape
+    if len(shape) != 3:
         raise ValueError("--images: this model is not of images; pass --data COUNT")
-    files = [f for p in map(pathlib.Path, paths) for f in (data.find_images(p) if p.is_dir() else [p])]
+    files = [f for p in map(pathlib.Path, paths) for f in (find_images(p) if p.is_dir() else [p])]
     chosen = []
     for file in files:
         try:
-            chosen.append(data.read_image(file, model.config.data.shape))
+            chosen.append(read_image(file, shape))
         except Unreadable as error:
             raise ValueError(f"--images: {str(file)!r} cannot be read ({error})") from error
-    return np.asarray(pixels.to_model_range(np.stack(chosen))), None
+    return np.asarray(pixels.to_model_range(np.stack(chosen)))
 
 
-def mask(path, model) -> np.ndarray:
-    """A black and white picture of the model's size as bool `[height, width]`; white is known, transparent is not."""
+def mask(path: str, model: Model) -> Bool[np.ndarray, " height width"]:
+    """A black and white picture of the model's size. White is known; black and transparent are not."""
     from gdm_jax.data.images import Unreadable, opened_image
 
     if model.process.basis.matrices:
@@ -81,9 +88,9 @@ def mask(path, model) -> np.ndarray:
         raise ValueError(f"--mask: {str(path)!r} cannot be read ({error})") from error
 
 
-def latents(arguments):
-    """The array 'z' of --latents."""
-    path = pathlib.Path(arguments.latents)
+def latents(file: str) -> np.ndarray:
+    """The array 'z' of an .npz; the model checks its shape."""
+    path = pathlib.Path(file)
     if not path.is_file():
         raise ValueError(f"--latents: there is no file {str(path)!r}")
     try:

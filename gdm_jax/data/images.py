@@ -1,25 +1,29 @@
-"""Image files: finding them, and reading one at the size a model takes."""
+"""Image files: how they are found, and how one is read at the size that a model takes."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
 from gdm_jax import _tables
 
+__all__ = ["Unreadable", "find_images", "opened_image", "read_image"]
+
 SUFFIXES = (".png", ".jpg", ".jpeg")
-FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")  # by content; some others of Pillow's start programs
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")  # by content; other formats of Pillow may start programs
 
 
 class Unreadable(ValueError):
     """A file that is not a whole image, or is absurdly large."""
 
 
-def find_images(folder) -> list[pathlib.Path]:
+def find_images(folder: str | os.PathLike) -> list[pathlib.Path]:
     """The PNG and JPEG files of a folder, at any depth, in order of name.
 
     Raises:
@@ -36,10 +40,10 @@ def find_images(folder) -> list[pathlib.Path]:
     return files
 
 
-def read_image(file, shape: tuple[int, int, int]) -> np.ndarray:
-    """One image file as uint8 `[height, width, channel]`: centre-cropped to the shape's proportions, then resized.
+def read_image(file: str | os.PathLike, shape: Sequence[int]) -> UInt8[np.ndarray, "height width channel"]:
+    """One image file in the shape (height, width, channel).
 
-    What is transparent is white.
+    It is cropped at its centre to the shape's proportions and then resized. What is transparent becomes white.
 
     Raises:
       Unreadable: if the file is not a whole image.
@@ -62,12 +66,12 @@ def read_image(file, shape: tuple[int, int, int]) -> np.ndarray:
     if image.size != (width, height):
         box = (left, top, left + crop_width, top + crop_height)
         image = image.resize((width, height), Image.Resampling.LANCZOS, box=box)
-    return np.asarray(image, np.uint8).reshape(shape)
+    return np.asarray(image, np.uint8).reshape(tuple(shape))
 
 
 @contextlib.contextmanager
-def opened_image(file) -> Iterator[Image.Image]:
-    """A Pillow image; whatever Pillow raises of it in the block, which may be anything, is Unreadable."""
+def opened_image(file: str | os.PathLike) -> Iterator[Image.Image]:
+    """A Pillow image. Whatever Pillow raises within the block, which may be anything, becomes Unreadable."""
     try:
         with Image.open(file, formats=FORMATS) as opened:
             yield opened

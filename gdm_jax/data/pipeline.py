@@ -1,8 +1,8 @@
 """The stream of training batches, a Grain pipeline.
 
 Its order depends on the seed alone: position n of the stream is the same example however many hosts or devices share
-it. Host p of P reads positions p, p + P, p + 2P, ...; every example carries its `position` within the global batch, by
-which its noise is drawn. What Grain shuffles are numbers; the examples of a batch are read at once.
+it. Host p of P reads positions p, p + P, p + 2P, ... Every example carries its `position` within the global batch, from
+which its noise is drawn. Grain shuffles numbers, and the examples of a batch are read at once.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import grain
 import numpy as np
 
 from gdm_jax import keys
-from gdm_jax.data.sources import Several
+from gdm_jax.data.sources import Several, Source
+
+__all__ = ["stream"]
 
 
 def stream(
-    source,
+    source: Source,
     *,
     seed: int,
     batch: int,
@@ -27,12 +29,13 @@ def stream(
     """An endless, shuffled, checkpointable iterator of batches.
 
     Args:
-      source: `len(source)` examples, `source[numbers]` -> {"x": `[n, *shape]`, "label": `[n]`}.
-      seed: of the order and the flips.
-      batch: examples in a global batch.
-      flip: mirror each image left to right with probability one half.
-      process_index, process_count: this host and how many there are.
-      threads: that read ahead.
+      source: Data set.
+      seed: Seed of the order and the flips.
+      batch: Number of examples in a global batch.
+      flip: Whether to mirror each image left to right with probability one half.
+      process_index: Number of this host.
+      process_count: Number of hosts.
+      threads: Number of threads that read ahead.
 
     Returns:
       An iterator of {"x": `[batch / process_count, *shape]`, "label", "position"}, all NumPy; `get_state` and
@@ -44,7 +47,7 @@ def stream(
     if batch % process_count:
         raise ValueError(f"training.batch: {batch} does not divide evenly over {process_count} hosts")
 
-    def shuffled(numbers, seed):
+    def shuffled(numbers: grain.MapDataset, seed: int) -> grain.MapDataset:
         return numbers.seed(seed).shuffle().repeat()
 
     if isinstance(source, Several):

@@ -9,17 +9,22 @@ import dataclasses
 import hashlib
 import json
 import pathlib
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core import constants
 
 from gdm_jax import _tables
 from gdm_jax.data.images import Unreadable, find_images, read_image
 from gdm_jax.pixels import LEVELS
 
+__all__ = ["FolderConfig", "ImageFolder", "ImageSource", "ScikitDigits", "by_name", "digits", "folder"]
+
 
 class ScikitDigits(tfds.core.GeneratorBasedBuilder):
-    """The 1,797 handwritten digits that scikit-learn carries: 8x8, 17 levels of grey, spread over 0..255."""
+    """The 1,797 handwritten digits that scikit-learn carries: 8x8, with 17 levels of grey spread over 0..255."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -32,31 +37,38 @@ class ScikitDigits(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self):
         from sklearn.datasets import load_digits
 
-        digits = load_digits()
+        digits: Any = load_digits()
         for i, (image, label) in enumerate(zip(digits.images, digits.target)):
             yield i, {"image": np.rint(image * 255 / 16).astype(np.uint8)[..., None], "label": int(label)}
 
 
 @dataclasses.dataclass
 class FolderConfig(tfds.core.BuilderConfig):
-    """A folder of images and the shape they are brought to."""
+    """A folder of images, and the shape that they are brought to.
+
+    Attributes:
+      path: Folder.
+      shape: Shape of an image, (height, width, channel).
+      skip_unreadable: Whether files that cannot be read are left out.
+    """
 
     path: str = ""
-    shape: tuple[int, int, int] = (32, 32, 3)
+    shape: tuple[int, ...] = (32, 32, 3)
     skip_unreadable: bool = False
 
 
 class ImageFolder(tfds.core.GeneratorBasedBuilder):
-    """A folder of PNG or JPEG images, optionally one sub-folder a class."""
+    """A folder of PNG or JPEG images, which may have a sub-folder for each class."""
 
     VERSION = tfds.core.Version("1.0.0")
 
-    def __init__(self, *, path: str, shape: tuple[int, ...], skip_unreadable: bool = False, **options):
-        """
+    def __init__(self, *, path: str, shape: tuple[int, ...], skip_unreadable: bool = False, **options: Any):
+        """Looks for the images, whose names and sizes are part of the prepared set's name.
+
         Raises:
           ValueError: if the folder is missing or holds no image.
         """
-        self.files = find_images(path)
+        self.files, self.shape, self.skip_unreadable = find_images(path), tuple(shape), skip_unreadable
         self.folder = folder = pathlib.Path(path).expanduser()
         self.classes = sorted({f.parent.relative_to(folder).as_posix() for f in self.files})
         # The name carries what the prepared set depends on, so a changed folder is prepared afresh.
@@ -65,12 +77,12 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
         size = "x".join(str(n) for n in shape)
         name = "".join(c if c.isalnum() else "_" for c in folder.name)
         config = FolderConfig(
-            name=f"{name}-{size}-{digest}", path=str(folder), shape=tuple(shape), skip_unreadable=skip_unreadable
+            name=f"{name}-{size}-{digest}", path=str(folder), shape=self.shape, skip_unreadable=skip_unreadable
         )
         super().__init__(config=config, **options)
 
     def _info(self):
-        return _info(self, self.builder_config.shape, self.classes)
+        return _info(self, self.shape, self.classes)
 
     def _split_generators(self, dl_manager):
         return {"train": self._generate_examples()}
@@ -80,12 +92,12 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
         for file in self.files:
             name = file.relative_to(self.folder)
             try:
-                image = read_image(file, self.builder_config.shape)
+                image = read_image(file, self.shape)
             except Unreadable as error:
                 unreadable.append(f"{name} ({error})")
                 continue
             yield str(name), {"image": image, "label": name.parent.as_posix()}
-        if unreadable and (len(unreadable) == len(self.files) or not self.builder_config.skip_unreadable):
+        if unreadable and (len(unreadable) == len(self.files) or not self.skip_unreadable):
             shown = "; ".join(unreadable[:3]) + ("; ..." if len(unreadable) > 3 else "")
             raise ValueError(
                 f"data.path: {len(unreadable)} of {len(self.files)} images cannot be read: {shown}. "
@@ -93,7 +105,7 @@ class ImageFolder(tfds.core.GeneratorBasedBuilder):
             )
 
 
-def _info(builder, shape, classes):
+def _info(builder: Any, shape: tuple[int, ...], classes: list[str]) -> tfds.core.DatasetInfo:
     features = {
         "image": tfds.features.Tensor(shape=shape, dtype=np.uint8),
         "label": tfds.features.ClassLabel(names=classes),
@@ -102,19 +114,21 @@ def _info(builder, shape, classes):
 
 
 class ImageSource:
-    """A TFDS data source of images. One of at most `IN_MEMORY` bytes is read into memory; a larger one stays on disk.
+    """A `Source` of images from a TFDS data source.
 
-    `source[numbers]` of an int or an array of them is {"x": `[..., height, width, channel]`, "label": int32 `[...]`},
-    as of every source here; x is uint8, uint16, or floats in [-1, 1].
+    One of at most `IN_MEMORY` bytes is read into memory, and a larger one stays on disk.
 
     Attributes:
-      shape: of an example.
-      classes: how many classes its labels name, or None where that is not known.
+      shape: Shape of an image, (height, width, channel).
+      classes: Number of classes that the labels name, or None where that is not known.
     """
+
+    shape: tuple[int, ...]
+    classes: int | None
 
     IN_MEMORY = 2**28
 
-    def __init__(self, records, shape: tuple[int, ...], classes: int | None = None):
+    def __init__(self, records: Any, shape: tuple[int, ...], classes: int | None = None):
         self.shape, self.classes = tuple(shape), classes
         first = records[0]
         if "image" not in first:
@@ -126,19 +140,19 @@ class ImageSource:
         small = len(records) * np.asarray(first["image"]).nbytes <= self.IN_MEMORY
         self._read(np.arange(1))  # refuse what to_model_range does not know
         self._all = self._read(np.arange(len(records))) if small else None
-        if small:
+        if self._all:
             self.classes = int(self._all["label"].max()) + 1
 
     def __len__(self) -> int:
         return len(self._records)
 
-    def __getitem__(self, numbers) -> dict:
+    def __getitem__(self, numbers: Any) -> dict[str, np.ndarray]:
         if self._all:
             return {name: values[numbers] for name, values in self._all.items()}
         read = self._read(np.atleast_1d(numbers))
         return {name: values.reshape(*np.shape(numbers), *values.shape[1:]) for name, values in read.items()}
 
-    def _read(self, numbers) -> dict:
+    def _read(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
         records = self._records.__getitems__(numbers.tolist())
         labels = np.array([record.get("label", 0) for record in records], np.int32)
         x = np.stack([record["image"] for record in records])
@@ -152,57 +166,73 @@ class ImageSource:
         return {"x": x, "label": labels}
 
 
-def prepare(data, *, write: bool = True):
-    """Write the data set as ArrayRecord under data.dir unless it is there; returns its TFDS builder.
+def digits(*, name: str, split: str, shape: tuple[int, ...], dir: str = "", write: bool = True) -> ImageSource:
+    """The bundled digits. Here and below, arguments are fields of `config.Data`, and `write` of `open_source`."""
+    return _opened(_written(ScikitDigits(**_options(dir)), name, dir, write), name, split, shape)
 
-    Arguments as `open_source`.
 
-    Raises:
-      ValueError: as `open_source`.
+def folder(
+    *,
+    name: str,
+    path: str,
+    split: str,
+    shape: tuple[int, ...],
+    dir: str = "",
+    skip_unreadable: bool = False,
+    write: bool = True,
+) -> ImageSource:
+    """A folder of images, brought to one shape."""
+    if len(shape) != 3:
+        raise ValueError(f"data.shape: images need (height, width, channel), got {tuple(shape)}")
+    builder = ImageFolder(path=path, shape=tuple(shape), skip_unreadable=skip_unreadable, **_options(dir))
+    return _opened(_written(builder, name, dir, write), name, split, shape)
+
+
+def by_name(*, name: str, split: str, shape: tuple[int, ...], dir: str = "", others: Iterable[str] = ()) -> ImageSource:
+    """A data set that TFDS has prepared: the newest version of `name` or `name/config`.
+
+    `others` are the names of data sets that need no TFDS, for the error where there is none of this name.
     """
-    import tensorflow_datasets as tfds
-
-    from gdm_jax.data import prepared
-
-    options = {"data_dir": str(pathlib.Path(data.dir).expanduser())} if data.dir else {}
-    if data.name == "digits":
-        builder = prepared.ScikitDigits(file_format="array_record", **options)
-    elif data.name == "folder":
-        if len(data.shape) != 3:
-            raise ValueError(f"data.shape: images need (height, width, channel), got {tuple(data.shape)}")
-        builder = prepared.ImageFolder(
-            path=data.path,
-            shape=tuple(data.shape),
-            skip_unreadable=data.skip_unreadable,
-            file_format="array_record",
-            **options,
+    if pathlib.PurePath(name).is_absolute() or not set(name.split("/")).isdisjoint({"", ".", ".."}):
+        raise ValueError(f"data.name: must be the name of a data set or NAME/CONFIG, got {name!r}")
+    root = pathlib.Path(dir or constants.DATA_DIR).expanduser() / name
+    versions = [file.parent for file in root.glob("*/dataset_info.json")]
+    if not versions:
+        raise ValueError(
+            f"data.name: must be {', '.join(others)}, or a data set prepared by TFDS as array_record; none at {root}"
+            f"{_tables.suggest(name, others)}. For one of your own, set gdm_jax.data.SOURCES[{name!r}] first"
         )
-    else:
-        folder = _prepared(data.name, options.get("data_dir", tfds.core.constants.DATA_DIR))
-        _check_features(folder / "features.json")
-        return tfds.builder_from_directory(folder)
+    newest = max(versions, key=lambda place: [int(n) for n in place.name.split(".") if n.isdigit()])
+    _check_features(newest / "features.json")
+    return _opened(tfds.builder_from_directory(newest), name, split, shape)
+
+
+def _options(dir: str) -> dict:
+    where = {"data_dir": str(pathlib.Path(dir).expanduser())} if dir else {}
+    return {"file_format": "array_record", **where}
+
+
+def _written(builder: Any, name: str, dir: str, write: bool) -> Any:
+    """The builder, whose data set is written as ArrayRecord unless it is there."""
     if (builder.data_path / "features.json").exists():
         _check_features(builder.data_path / "features.json")
-    elif data.dir and not write:
-        raise ValueError(
-            f"data.dir: {data.dir!r} holds no prepared {data.name!r}; gdm prepare --config FILE prepares it"
-        )
+    elif dir and not write:
+        raise ValueError(f"data.dir: {dir!r} holds no prepared {name!r}; 'gdm prepare' prepares it")
     builder.download_and_prepare()
     return builder
 
 
-def _prepared(name: str, data_dir) -> pathlib.Path:
-    """The newest prepared version of a data set, `name` or `name/config`."""
-    if pathlib.PurePath(name).is_absolute() or not set(name.split("/")).isdisjoint({"", ".", ".."}):
-        raise ValueError(f"data.name: must be the name of a data set or NAME/CONFIG, got {name!r}")
-    root = pathlib.Path(data_dir).expanduser() / name
-    versions = [path.parent for path in root.glob("*/dataset_info.json")]
-    if not versions:
+def _opened(builder: Any, name: str, split: str, shape: tuple[int, ...]) -> ImageSource:
+    try:
+        records = builder.as_data_source(split=split)
+    except (ValueError, KeyError, AssertionError):
+        known = ", ".join(builder.info.splits)
         raise ValueError(
-            "data.name: must be digits, mixture2d, folder, or a data set prepared by TFDS as array_record; none at "
-            f"{root}"
-        )
-    return max(versions, key=lambda path: [int(n) for n in path.name.split(".") if n.isdigit()])
+            f"data.split: {name} has {known}, or a part such as {known.split(',')[0]}[:80%], got {split!r}"
+        ) from None
+    features = builder.info.features
+    classes = getattr(features["label"], "num_classes", None) if "label" in features else 1
+    return ImageSource(records, shape, classes)
 
 
 def _check_features(path: pathlib.Path) -> None:

@@ -5,30 +5,71 @@ mixture2d    the plane's mixture of Gaussians
 folder       a folder of images, prepared once at data.shape
              (several of them, with weights, by data.mixture)
 any other    a TFDS data set already prepared in data.dir as ArrayRecord, with an "image" feature
+
+A data set of your own is an entry of SOURCES. It is called with those fields of `config.Data` that it has parameters
+for, and returns a `Source`:
+
+    SOURCES["mine"] = lambda path, split: Mine(path, split)
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
+from jaxtyping import Float, Int, Shaped
 
+from gdm_jax._tables import call
+from gdm_jax.data import prepared
 from gdm_jax.data.plane import Mixture
-from gdm_jax.data.prepared import ImageSource, prepare
 from gdm_jax.pixels import to_model_range
+
+__all__ = ["SOURCES", "Several", "Source", "examples", "fingerprint", "open_source", "spread"]
+
+
+class Source(Protocol):
+    """A data set of random access.
+
+    `source[numbers]`, of an int or an array of them, is {"x": `[..., *shape]`, "label": int32 `[...]`}; x is uint8,
+    uint16, or floats that the model sees as they are, in [-1, 1] where they are images.
+
+    Attributes:
+      shape: Shape of an example.
+      classes: Number of classes that the labels name, or None where that is not known.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def classes(self) -> int | None: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, numbers: Any) -> dict[str, np.ndarray]: ...
 
 
 class Several:
-    """Some sources one after another; an example's label is the number of its source.
+    """Some sources one after another. An example's label is the number of its source.
 
     Attributes:
-      parts: the sources.
-      weights: `[sources]`, shares of a training batch that they take, by `stream`.
-      ends: `[sources]`, the numbers after the last of each source.
+      parts: Sources.
+      weights: Share of a training batch that `stream` gives to each source.
+      ends: Number after the last example of each source.
+      shape: Shape of an example.
+      classes: Number of sources.
     """
 
-    def __init__(self, sources, weights):
+    parts: list[Source]
+    weights: Float[np.ndarray, " sources"]
+    ends: Int[np.ndarray, " sources"]
+    shape: tuple[int, ...]
+    classes: int | None
+
+    def __init__(self, sources: Sequence[Source], weights: Sequence[float]):
         self.parts = list(sources)
         self.weights = np.asarray(weights, np.float64) / np.sum(weights)
         self.shape, self.classes = sources[0].shape, len(sources)
@@ -41,7 +82,7 @@ class Several:
     def __len__(self) -> int:
         return int(self.ends[-1])
 
-    def __getitem__(self, numbers) -> dict:
+    def __getitem__(self, numbers: Any) -> dict[str, np.ndarray]:
         label = np.searchsorted(self.ends, numbers, side="right").astype(np.int32)
         x = np.zeros((*np.shape(numbers), *self.shape), self.dtype)
         for n, part in enumerate(self.parts):
@@ -49,45 +90,36 @@ class Several:
         return {"x": x, "label": label}
 
 
-def open_source(data, *, write: bool = True):
+def open_source(data: Any, *, write: bool = True) -> Source:
     """The source that a `config.Data` names, prepared first where that is ours to do.
 
     Args:
-      data: a `config.Data`.
-      write: whether a data set that is not prepared may be written to data.dir. A config that came with a model does
+      data: A `config.Data`. The entry of SOURCES by its name is called with those of its fields that it takes.
+      write: Whether a data set that is not prepared may be written to data.dir. A config that came with a model does
         not choose where we write: for it, only TFDS's own folder is written to.
 
     Raises:
-      ValueError: for an unknown or unprepared data set, a folder that is missing, empty or partly unreadable, or
-        images of another shape than data.shape, or of a type or a range that are not known.
+      ValueError: if the data set is unknown or unprepared, a folder is missing, empty or partly unreadable, or images
+        have another shape than data.shape, or a type or a range that is not known.
     """
     if data.mixture:
         alone = [dataclasses.replace(data, name=name, path=path, mixture=()) for name, path, _ in data.mixture]
         return Several([open_source(one, write=write) for one in alone], [weight for *_, weight in data.mixture])
-    if data.name == "mixture2d":
-        if tuple(data.shape) != Mixture.shape:
-            raise ValueError(f"data.shape: mixture2d has shape {Mixture.shape}, got {tuple(data.shape)}")
-        return Mixture.default()
-    builder = prepare(data, write=write)
-    try:
-        records = builder.as_data_source(split=data.split)
-    except (ValueError, KeyError, AssertionError):
-        known = ", ".join(builder.info.splits)
-        raise ValueError(
-            f"data.split: {data.name} has {known}, or a part such as {known.split(',')[0]}[:80%], got {data.split!r}"
-        ) from None
-    features = builder.info.features
-    classes = getattr(features["label"], "num_classes", None) if "label" in features else 1
-    return ImageSource(records, data.shape, classes)
+    source = call(SOURCES.get(data.name, prepared.by_name), {**vars(data), "write": write, "others": SOURCES})
+    if tuple(source.shape) != tuple(data.shape):
+        raise ValueError(f"data.shape: {data.name} has shape {tuple(source.shape)}, got {tuple(data.shape)}")
+    return source
 
 
-def examples(source, numbers) -> tuple[np.ndarray, np.ndarray]:
-    """Some examples of a source: x `[n, *shape]` in the model's range and labels `[n]`."""
+def examples(
+    source: Source, numbers: Sequence[int] | Int[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, " n *shape"], Shaped[np.ndarray, " n"]]:
+    """Some examples of a source, x in the model's range and labels."""
     chosen = source[np.asarray(numbers)]
-    return np.asarray(to_model_range(chosen["x"])), chosen["label"]
+    return to_model_range(chosen["x"]), chosen["label"]
 
 
-def spread(count: int, total: int) -> np.ndarray:
+def spread(count: int, total: int) -> Int[np.ndarray, " n"]:
     """`count` numbers, or all, spread evenly over 0 ... total - 1.
 
     >>> spread(3, 9).tolist(), spread(3, 2).tolist()
@@ -96,8 +128,11 @@ def spread(count: int, total: int) -> np.ndarray:
     return np.linspace(0, total - 1, min(count, total)).astype(int)
 
 
-def fingerprint(source) -> str:
-    """What a data set is, wherever it lies: its length and its examples, of a large one as many as take 256 MiB."""
+def fingerprint(source: Source) -> str:
+    """A short name of what a data set is, wherever it lies.
+
+    It is made of the length and the examples. Of a large data set, as many examples count as take 256 MiB.
+    """
     seen = hashlib.sha256(str(len(source)).encode())
     numbers = spread(2**28 // source[0]["x"].nbytes, len(source))
     for start in range(0, len(numbers), 4096):
@@ -105,3 +140,10 @@ def fingerprint(source) -> str:
         for name in ("x", "label"):
             seen.update(np.ascontiguousarray(some[name]).tobytes())
     return seen.hexdigest()[:12]
+
+
+SOURCES: dict[str, Callable[..., Source]] = {
+    "digits": prepared.digits,
+    "mixture2d": Mixture.default,
+    "folder": prepared.folder,
+}

@@ -40,20 +40,19 @@ def join(
     jax.config.update("jax_enable_preemption_service", told_to_end)
     if coordinator == "auto":
         if processes is not None or process is not None:
-            raise ValueError("--coordinator auto: finds out --processes and --process by itself; leave them out")
+            raise ValueError("coordinator: auto finds out processes and process by itself; leave them out")
         try:
             jax.distributed.initialize(heartbeat_timeout_seconds=LOST_AFTER)
         except ValueError as error:
             raise ValueError(
-                "--coordinator auto: found no TPU, SLURM or Open MPI; pass HOST:PORT, --processes and "
-                f"--process ({error})"
+                f"coordinator: auto found no TPU, SLURM or Open MPI; pass HOST:PORT, processes and process ({error})"
             ) from error
         return
     host, _, port = coordinator.rpartition(":")
     if not host or not port.isdigit():
-        raise ValueError(f"--coordinator: must be auto or HOST:PORT, got {coordinator!r}")
+        raise ValueError(f"coordinator: must be auto or HOST:PORT, got {coordinator!r}")
     if processes is None or process is None or not 0 <= process < processes:
-        raise ValueError(f"--process: must be one of 0 ... --processes - 1, got {process} of {processes}")
+        raise ValueError(f"process: must be one of 0 ... processes - 1, got {process} of {processes}")
     jax.distributed.initialize(coordinator, processes, process, heartbeat_timeout_seconds=LOST_AFTER)
 
 

@@ -1,73 +1,115 @@
 """How far a model's samples are from data: Frechet distance, precision and recall, with all that the numbers depend on.
 
-The protocol of FID10K and FID5K: one seed an image, the images rounded to bytes, features of each, float64 moments
-with a covariance over n - 1. Set s of `count` images has the seeds s * count ... (s + 1) * count - 1. An image depends
-on its seed alone, so neither the batch nor the number of devices changes a distance.
+The protocol is that of FID10K and FID5K. Each image has a seed of its own and is rounded to bytes. The moments of the
+images' features are float64, and the covariance is divided by n - 1. Set s of `count` images has the seeds
+s * count ... (s + 1) * count - 1. An image depends on its seed alone, so neither the batch nor the number of devices
+changes a distance.
 
-Features are kept on disk a chunk at a time, under a name made of everything that an image depends on: an interrupted
-evaluation goes on where it stopped, a larger one begins with what a smaller one left, and two models or solvers never
-meet in one file.
+Features are kept on disk a chunk at a time, under a name made of everything that an image depends on. An interrupted
+evaluation goes on where it stopped, and a larger one begins with what a smaller one left. Two models or solvers never
+share a file.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Float, Int, Shaped
 from tqdm import tqdm
 
-from gdm_jax import data, drawing, metrics, ode, pixels
+from gdm_jax import _tables, data, drawing, metrics, ode, pixels
 from gdm_jax.config import build
 from gdm_jax.devices import hosts
 from gdm_jax.evaluation import record
 from gdm_jax.evaluation.judges import Judge, floor
-from gdm_jax.evaluation.kept import CHUNK, as_bytes, in_chunks, save
-from gdm_jax.evaluation.sets import summary
+from gdm_jax.evaluation.kept import CHUNK, in_chunks, save
+from gdm_jax.evaluation.sets import Summary, summary
 from gdm_jax.model import Model
 from gdm_jax.workdir import files
 
+__all__ = ["KNOWN", "Evaluation", "calls", "check", "compare_images", "evaluate"]
+
 PICTURED = 64
-CONFIDENT = 0.9
+KNOWN: tuple[str, ...] = ("made", "reference", "real", "neighbours", "probabilities", "told")  # what a measure may take
+
+
+class Evaluation(NamedTuple):
+    """How far samples are from data.
+
+    Attributes:
+      measures: Numbers by name, each over sets of seeds: "frechet", and as far as the judge knows what they take,
+        "precision", "recall", "confident", "as_told" and those of your own.
+      count: Number of images a set.
+      neighbours: Neighbours of precision and recall, 0 where these are left out.
+      reference: Where the real side is from, and the number n of its examples.
+      calls: Network calls an image, or None where the steps adapt or the images were made elsewhere.
+      first_seed: The first seed; None, like the next, for images that were made elsewhere.
+      depends_on: All that the samples' features depend on.
+      floor: The score of fresh samples from the data distribution; None where only statistics of it are known.
+      features: Name of the judging features, where `depends_on` does not say it. So are the versions.
+      versions: Versions of the libraries that computed the numbers.
+    """
+
+    measures: dict[str, Summary]
+    count: int  # pyright: ignore[reportIncompatibleMethodOverride]  (no one counts in it)
+    neighbours: int
+    reference: dict
+    calls: int | None = None
+    first_seed: int | None = None
+    depends_on: dict | None = None
+    floor: float | None = None
+    features: str | None = None
+    versions: dict | None = None
+
+    @property
+    def frechet(self) -> Summary:
+        """The Frechet distance, which every evaluation has."""
+        return self.measures["frechet"]
+
+    def as_dict(self) -> dict:
+        """Plain values for JSON, the measures beside the rest."""
+        found = {name: value for name, value in self._asdict().items() if value is not None}
+        found |= {"calls": self.calls} if self.depends_on else {}
+        return {name: one._asdict() for name, one in found.pop("measures").items()} | found
 
 
 def evaluate(
     model: Model,
     judge: Judge,
-    folder,
+    folder: str | os.PathLike,
     *,
     count: int = 10_000,
     sets: int = 1,
     first_set: int = 0,
     neighbours: int = 3,
     progress: bool = False,
-    **options,
-) -> dict:
+    **options: Any,
+) -> Evaluation:
     """Samples of a model against real data.
 
     Args:
-      model: of images.
-      judge: see there.
-      folder: for the features, so that nothing is computed twice.
-      count: images a set; 10,000 and 5,000 are FID10K and FID5K where the features are Inception's.
-      sets: how many sets of seeds.
-      first_set: the number of the first; searches keep others for themselves.
-      neighbours: of precision and recall; 0 leaves them out.
-      progress: show a bar.
-      **options: of `Model.sample`: batch, guidance and of `gdm_jax.ode.plan`; and label, a class or several: seed n is
-        told the one at n modulo their number.
+      model: Model of images.
+      judge: What the samples are held against.
+      folder: Folder for the features, so that nothing is computed twice.
+      count: Number of images a set. 10,000 and 5,000 are FID10K and FID5K where the features are Inception's.
+      sets: Number of sets of seeds.
+      first_set: Number of the first set. A search takes sets that reports do not use.
+      neighbours: Neighbours of precision and recall. 0 leaves the two out.
+      progress: Whether to show a bar.
+      **options: Options of `Model.sample`, such as batch, guidance, solver and steps. `label` is a class or several;
+        seed n is told the one at n modulo their number.
 
     Returns:
-      What is also written in the folder's part for these samples: "frechet" (and "precision", "recall", and
-      "confident", the share of samples that a classifier is 90% sure of, and "as_told", the share of those told a
-      class in which it sees that one), each with "mean", "std" over the sets and
-      "sets", the value of each; "floor"; "calls" of the network an image; and
-      everything these depend on.
+      The numbers, which are also written as JSON in the folder's part for these samples.
 
     Raises:
-      ValueError: too few images, a reference of another number of features, options that the model can not take, or
-        samples that are not finite.
+      ValueError: if there are too few images, the reference has another number of features, the model cannot take the
+        options, a measure takes what an evaluation does not know, or samples are not finite.
     """
     check(model, count, sets, neighbours, **options)
     width = judge.features(np.zeros((1, *model.config.data.shape), np.float32)).shape[-1]  # before anything is sampled
@@ -89,47 +131,62 @@ def evaluate(
     values: dict[str, list] = {}
     for of_set in seeds:
         seen = np.concatenate([np.load(_file(part, chunk), allow_pickle=False) for chunk in _chunks(of_set)])
-        for name, value in _compare(seen, judge, neighbours, _told(options.get("label"), of_set)).items():
+        for name, value in _measured(seen, judge, neighbours, _told(options.get("label"), of_set)).items():
             values.setdefault(name, []).append(value)
-    found = {name: summary(of_sets) for name, of_sets in values.items()}
-    found |= {"calls": calls(model, **_of_solver(options)), "neighbours": neighbours}
-    found |= {"count": count, "first_seed": first_set * count}
-    if judge.members is not None:
-        found["floor"] = floor(judge, count)
-    found |= {"depends_on": depends, "reference": {**judge.about, "n": judge.real.count}}
+    found = Evaluation(
+        measures={name: summary(of_sets) for name, of_sets in values.items()},
+        count=count,
+        neighbours=neighbours,
+        reference={**judge.about, "n": judge.real.count},
+        calls=calls(model, **_of_solver(options)),
+        first_seed=first_set * count,
+        depends_on=depends,
+        floor=None if judge.members is None else floor(judge, count),
+    )
     if hosts.first():
-        files.write(part / f"{count}x{sets}from{first_set}-{record.digest([neighbours, judge.about])}.json", found)
+        name = f"{count}x{sets}from{first_set}-{record.digest([neighbours, judge.about])}.json"
+        files.write(part / name, found.as_dict())
     return found
 
 
-def check(model: Model, count: int, sets: int, neighbours: int = 3, **options) -> None:
-    """Raises ValueError for too few images or sets, and for options of `Model.sample` that the model can not take."""
+def check(model: Model, count: int, sets: int, neighbours: int = 3, **options: Any) -> None:
+    """Raises ValueError as `evaluate`, as far as can be told before anything is sampled."""
     if count < 2 or sets < 1:
         raise ValueError(f"count: at least 2 images and 1 set are needed, got {count} and {sets}")
     if count <= neighbours:
         raise ValueError(f"count: precision by {neighbours} neighbours needs more images than those, got {count}")
+    for name, measure in metrics.MEASURES.items():
+        if lacking := _tables.lacks(measure, KNOWN):
+            raise ValueError(f"measures: {name!r} takes {', '.join(lacking)}; an evaluation knows {', '.join(KNOWN)}")
     calls(model, **_of_solver(options))
     model.check_label(options.get("label"), options.get("guidance"))
 
 
-def compare_images(images, judge: Judge, *, neighbours: int = 3) -> dict:
-    """The same numbers of images `[n, h, w, c]`, uint8 or in [-1, 1], however they were made."""
-    seen = in_chunks(judge.features, lambda some: as_bytes(images[some]), len(images), "features", False)
-    found = {name: summary([value]) for name, value in _compare(seen, judge, neighbours).items()}
-    found |= {"count": len(images), "neighbours": neighbours, "features": judge.name}
-    return found | {"reference": {**judge.about, "n": judge.real.count}, "versions": record.versions()}
+def compare_images(
+    images: Shaped[np.ndarray, "n height width channel"], judge: Judge, *, neighbours: int = 3
+) -> Evaluation:
+    """The same numbers for images, uint8 or in [-1, 1], however they were made."""
+    seen = in_chunks(judge.features, lambda some: pixels.to_uint8(images[some]), len(images), "features", False)
+    return Evaluation(
+        measures={name: summary([value]) for name, value in _measured(seen, judge, neighbours).items()},
+        count=len(images),
+        neighbours=neighbours,
+        reference={**judge.about, "n": judge.real.count},
+        features=judge.name,
+        versions=record.versions(),
+    )
 
 
-def calls(model: Model, **options) -> int | None:
-    """Network calls an image, or None where the steps adapt; without guidance, which doubles them."""
+def calls(model: Model, **options: Any) -> int | None:
+    """Number of network calls an image, or None where the steps adapt. Guidance would double it, and is not counted."""
     sampling = build.solver_options(model.config.sampling) | options
     path = ode.path.of(model.schedule, steps=sampling.pop("steps"))
     solver = ode.settings(path, forward=False, **sampling).solver
     return None if path.steps is None else ode.calls(solver, path.steps)
 
 
-def _depends(model: Model, judge: Judge, *, label=None, guidance=None, **options) -> dict:
-    """All that a sample's features depend on, said in one way only."""
+def _depends(model: Model, judge: Judge, *, label: Any = None, guidance: Any = None, **options: Any) -> dict:
+    """All that a sample's features depend on. What is asked for in other words is the same here."""
     sampling = build.solver_options(model.config.sampling) | options
     path = ode.path.of(model.schedule, steps=sampling["steps"]).reversed()
     adaptive = path.steps is None
@@ -153,7 +210,7 @@ def _of_solver(options: dict) -> dict:
     return {name: value for name, value in options.items() if name not in ("batch", "label", "guidance")}
 
 
-def _told(label, seeds) -> np.ndarray | None:
+def _told(label: Any, seeds: range) -> Int[np.ndarray, " n"] | None:
     """The class that each seed is told, in turn."""
     labels = np.atleast_1d(label)
     return None if label is None else labels[np.asarray(seeds) % len(labels)]
@@ -167,7 +224,9 @@ def _file(part: pathlib.Path, chunk: range) -> pathlib.Path:
     return part / "features" / f"{chunk[0]}-{chunk[-1]}.npy"
 
 
-def _see(model, judge, part, chunk, *, batch, label=None, **options) -> None:
+def _see(
+    model: Model, judge: Judge, part: pathlib.Path, chunk: range, *, batch: int, label: Any = None, **options: Any
+) -> None:
     """Write the features `[len(chunk), d]` of samples from these seeds, unless they are there."""
     file = _file(part, chunk)
     if file.is_file():
@@ -175,20 +234,22 @@ def _see(model, judge, part, chunk, *, batch, label=None, **options) -> None:
     x = model.sample(seeds=chunk, batch=batch, label=_told(label, chunk), **options)
     if not np.isfinite(x).all():
         raise ValueError(f"evaluate: samples of seeds {chunk[0]} to {chunk[-1]} are not finite; more steps?")
-    x = np.asarray(pixels.to_model_range(as_bytes(x)))
+    x = np.asarray(pixels.to_model_range(pixels.to_uint8(x)))
     if chunk[0] == 0:
         drawing.save(drawing.grid(x[:PICTURED]), part / "samples.png")
     save(file, judge.features(x))
 
 
-def _compare(seen: np.ndarray, judge: Judge, neighbours: int, told=None) -> dict[str, float]:
-    found = {"frechet": metrics.frechet_distance(metrics.statistics(seen), judge.real)}
-    if neighbours and judge.members is not None:
-        real = judge.members[data.spread(len(seen), len(judge.members))]
-        found |= metrics.precision_recall(real, seen, neighbours=neighbours)._asdict()
-    if judge.classifier is not None:
-        probabilities = judge.classifier.head(seen)
-        found["confident"] = float((probabilities.max(-1) > CONFIDENT).mean())
-        if told is not None:
-            found["as_told"] = float((probabilities.argmax(-1) == told).mean())
+def _measured(
+    seen: Float[np.ndarray, "n d"], judge: Judge, neighbours: int, told: Int[np.ndarray, " n"] | None = None
+) -> dict[str, float]:
+    """Every measure that takes nothing which is not known here."""
+    real = None if judge.members is None else judge.members[data.spread(len(seen), len(judge.members))]
+    probabilities = None if judge.classifier is None else judge.classifier.head(seen)
+    known = dict(zip(KNOWN, (seen, judge.real, real, neighbours or None, probabilities, told)))
+    found = {}
+    for name, measure in metrics.MEASURES.items():
+        if all(known.get(part, part) is not None for part in _tables.takes(measure)):
+            value = _tables.call(measure, known)
+            found |= value._asdict() if hasattr(value, "_asdict") else {name: value}
     return found

@@ -8,28 +8,33 @@ import hashlib
 import importlib.metadata
 import json
 import types
+from collections.abc import Iterator
+from typing import Any
 
 import jax
 import numpy as np
 
 from gdm_jax.devices import program
 
+__all__ = ["digest", "fingerprint", "versions"]
 
-def digest(values) -> str:
+
+def digest(values: Any) -> str:
     """A short name of nested plain values."""
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
-def versions() -> dict:
+def versions() -> dict[str, str]:
     """What made a number: the libraries that compute it, and the kind of device."""
     names = ("gdm-jax", "jax", "flax", "diffrax", "equinox", "numpy")
     return {name: importlib.metadata.version(name) for name in names} | {"device": jax.devices()[0].device_kind}
 
 
-def fingerprint(value) -> str:
-    """A short name of all that a value is: arrays by their numbers, objects by their parts, functions by their code.
+def fingerprint(value: Any) -> str:
+    """A short name of all that a value is.
 
-    Classes and functions of libraries go by their names; `versions` says which those are.
+    Arrays are known by their numbers, objects by their parts and functions by their code. Classes and functions of
+    libraries are known by their names; `versions` says which libraries they are of.
     """
     seen = hashlib.sha256()
     for part in _parts(value, set()):
@@ -37,7 +42,7 @@ def fingerprint(value) -> str:
     return seen.hexdigest()[:12]
 
 
-def _parts(value, inside: set[int]):
+def _parts(value: Any, inside: set[int]) -> Iterator[bytes]:
     """The bytes that tell a value from others; `inside` holds what it is part of, for values that hold themselves."""
     if program.is_array(value):
         array = np.asarray(value)
@@ -54,7 +59,7 @@ def _parts(value, inside: set[int]):
     yield b")"
 
 
-def _inner(value) -> list:
+def _inner(value: Any) -> list:
     """What a value that is no plain one is made of, in a fixed order."""
     if isinstance(value, dict):
         return [part for item in sorted(value.items(), key=lambda item: str(item[0])) for part in item]
@@ -64,7 +69,7 @@ def _inner(value) -> list:
         return [value.func, value.args, value.keywords]
     if isinstance(value, types.MethodType):
         return [value.__func__, value.__self__]
-    if program.of_library(value) or isinstance(value, types.BuiltinFunctionType):
+    if program.of_library(value) or isinstance(value, (types.BuiltinFunctionType, types.ModuleType)):
         return [value.__name__]
     if isinstance(value, types.FunctionType):
         closure = [cell.cell_contents for cell in value.__closure__ or ()]

@@ -1,4 +1,4 @@
-"""Search for the steps N_j that a fixed budget of network calls is best spent on  (Table 2, A.3).
+"""Search for the numbers of steps N_j that use a fixed budget of network calls best  (Table 2, A.3).
 
 Groups that follow one another walk one path of alpha whatever their intervals are, so with equal steps in t, intervals
 and steps a group say the same thing: a group's interval is N_j / N of the whole.
@@ -10,15 +10,18 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
+
+__all__ = ["Found", "boundaries", "share_steps"]
 
 
 class Found(NamedTuple):
     """What a search ended with.
 
     Attributes:
-      steps: the best N_j.
-      value: what the objective says of them.
-      tried: every N_j that was looked at, and its value.
+      steps: Best N_j.
+      value: Value of the objective there.
+      tried: Value of the objective at every N_j that was tried.
     """
 
     steps: tuple[int, ...]
@@ -26,7 +29,13 @@ class Found(NamedTuple):
     tried: dict[tuple[int, ...], float]
 
 
-def share_steps(objective: Callable, start: Sequence[int], *, most: int = 200, note: Callable | None = None) -> Found:
+def share_steps(
+    objective: Callable[[tuple[int, ...]], float],
+    start: Sequence[int],
+    *,
+    most: int = 200,
+    note: Callable[[tuple[int, ...], float, float], None] | None = None,
+) -> Found:
     """The shares N_j of a budget that make an objective least, by a pattern search from `start`.
 
     Steps are moved from one group to another: the best of all moves of a stride is taken until none helps, then the
@@ -34,10 +43,10 @@ def share_steps(objective: Callable, start: Sequence[int], *, most: int = 200, n
     minimum: no single step moved makes it better.
 
     Args:
-      objective: N_j, a tuple of k positive whole numbers -> float; asked once for each.
-      start: N_j to begin with; their sum is the budget.
-      most: times to ask.
-      note: called with (N_j, value, best value) after each.
+      objective: Function of N_j, a tuple of k positive whole numbers. It is asked once for each.
+      start: N_j to begin with. Their sum is the budget.
+      most: Most times to ask.
+      note: Function called with (N_j, value, best value) after each.
 
     Raises:
       ValueError: if start is not whole numbers of at least 1.
@@ -50,7 +59,7 @@ def share_steps(objective: Callable, start: Sequence[int], *, most: int = 200, n
         raise ValueError(f"search: steps to start with must be whole numbers of at least 1, got {start}")
     tried: dict[tuple[int, ...], float] = {}
 
-    def ask(steps):
+    def ask(steps: tuple[int, ...]) -> float:
         if steps not in tried and len(tried) < most:
             tried[steps] = float(objective(steps))
             if note is not None:
@@ -73,16 +82,16 @@ def share_steps(objective: Callable, start: Sequence[int], *, most: int = 200, n
             best = chosen
         else:
             stride //= 2
-    best = min(tried, key=tried.get)
+    best = min(tried, key=tried.__getitem__)
     return Found(best, tried[best], tried)
 
 
-def boundaries(steps: Sequence[int], t_start) -> tuple[float, ...]:
+def boundaries(steps: Sequence[int], t_start: Float[np.ndarray, " k"] | Sequence[float]) -> tuple[float, ...]:
     """The rising times where intervals of lengths proportional to N_j meet.
 
     Args:
-      steps: N_j, one a group.
-      t_start: `[k]`, of the schedule they are steps of, which says in which order the groups come.
+      steps: Number of steps of each group, N_j.
+      t_start: Start of each group's interval in the schedule, by which the groups are ordered.
 
     >>> boundaries((4, 2, 2), [0.66, 0.33, 0.0])
     (0.25, 0.5)

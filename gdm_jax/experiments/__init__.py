@@ -1,11 +1,19 @@
-"""The paper's experiments: each trains or reuses models, judges them, and reports a table and pictures."""
+"""The paper's experiments: each trains or reuses models, judges them, and reports a table and pictures.
+
+A new experiment is a function `Lab -> Report` and a line of EXPERIMENTS. The first line of its docstring is its help.
+"""
+
+from collections.abc import Callable
 
 from gdm_jax.experiments import group_counts, groupings, hierarchy, intervals, network_space, orders, solvers
-from gdm_jax.experiments.lab import Lab, claim, write
-from gdm_jax.experiments.scales import SCALES
+from gdm_jax.experiments.lab import DEFAULTS, Lab, claim, write
+from gdm_jax.experiments.scales import SCALES, Scale
+from gdm_jax.reports import Report
 
-OF_ANY_MODEL = ("hierarchy", "solvers")  # that look at one model of bands, which may be the user's
-EXPERIMENTS = {
+__all__ = ["DEFAULTS", "EXPERIMENTS", "OF_ANY_MODEL", "SCALES", "Lab", "Scale", "claim", "write"]
+
+OF_ANY_MODEL = ("hierarchy", "solvers")  # experiments that look at one model of bands, which may be the user's
+EXPERIMENTS: dict[str, Callable[[Lab], Report]] = {
     "groupings": groupings.run,
     "orders": orders.run,
     "numbers": group_counts.run,

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from PIL import Image
 
 from gdm_jax import data, latent
 from gdm_jax.drawing import charts
+from gdm_jax.evaluation import Judge
 from gdm_jax.experiments.lab import Lab
-from gdm_jax.reports import bands, edits
-from gdm_jax.reports.report import Report, table
+from gdm_jax.model import Model
+from gdm_jax.reports import Report, bands, edits, table
 
-IMAGES = {"paper": 4_500, "small": 1_000, "smoke": 200}  # encoded for normality and probes
+__all__ = ["run"]
+
+IMAGES = {"paper": 4_500, "small": 1_000, "smoke": 200}  # images encoded for normality and probes
 MEMBERS = {"paper": (96, 16), "small": (96, 16), "smoke": (4, 4)}  # sets of samples, and samples a set
-STEPS = {"paper": 64, "small": 32, "smoke": 4}  # of Heun
+STEPS = {"paper": 64, "small": 32, "smoke": 4}  # steps of Heun
 RECONSTRUCTED = {"paper": 256, "small": 256, "smoke": 16}
 
 
 def run(lab: Lab) -> Report:
-    """Tables of `analysis.bands` and of reconstruction, and the contact sheets."""
+    """Figs. 3, 4, 6-9: what the bands carry; one model of ffhq64_bands.py.
+
+    The report holds the tables of `reports.bands` and of reconstruction, and the sheets of edits.
+    """
     model, scale = lab.model("bands"), lab.scale
     judge = lab.judge(model)
     source = data.open_source(model.config.data, write=not lab.workdir)
@@ -25,7 +34,7 @@ def run(lab: Lab) -> Report:
     options = {"solver": "heun", "steps": max(STEPS[scale], model.process.k), "progress": lab.progress}
     sets, members = MEMBERS[scale]
     found = bands.bands(model, x, labels, judge.features, sets=sets, members=members, **options)
-    kept = reconstruction(model, x[: RECONSTRUCTED[scale]], judge, **options)
+    kept = _reconstruction(model, x[: RECONSTRUCTED[scale]], judge, **options)
     seen = judge.name.split()[0]
     shape, sizes = "x".join(map(str, x.shape[1:])), ", ".join(map(str, model.process.groups.sizes))
     text = (
@@ -33,13 +42,13 @@ def run(lab: Lab) -> Report:
         f"bands of {sizes} frequencies, Heun, {options['steps']} steps; perception by {seen} features.\n\n"
         f"{found.text}\n## Reconstruction from the lowest components, the rest zero\n\n{kept.text}"
     )
-    pages, uncertain = sheets(model, x, labels)
+    pages, uncertain = _sheets(model, x, labels)
     if uncertain:
         text += f"\nDo not trust images {uncertain} of the sheets: Euler's steps could not be undone for them.\n"
     return Report(text, found.numbers | kept.numbers, found.pictures | kept.pictures | pages)
 
 
-def reconstruction(model, x, judge, **options) -> Report:
+def _reconstruction(model: Model, x: np.ndarray, judge: Judge, **options: Any) -> Report:
     """Images decoded from their lowest components alone: how far they are from what they were (Fig. 4b)."""
     z = model.encode(x, **options)
     counts = [n for n in bands.counts(model.process.groups) if n] + [int(model.process.groups.sizes.sum())]
@@ -51,22 +60,24 @@ def reconstruction(model, x, judge, **options) -> Report:
         pixels.append(float(np.square(made - x).mean() ** 0.5))
         perceived.append(float(np.square(judge.features(made) - original).sum(1).mean() / scale))
         rows.append((count, f"{pixels[-1]:.4f}", f"{perceived[-1]:.4f}"))
-    text = table(("components", "error of a pixel, root mean square", "of features, share of their variance"), rows)
+    heads = ("components", "error of a pixel, root mean square", "error of features, share of their variance")
+    text = table(heads, rows)
     series = {"pixels (root mean square)": pixels, "features (share of variance)": perceived}
     axes = {"x_label": "components kept, lowest first", "y_label": "error of reconstruction", "log": "x"}
     numbers = {"reconstruction": {"components": counts, "pixels": pixels, "features": perceived}}
     return Report(text, numbers, {"reconstruction": charts.curve(counts, series, **axes)})
 
 
-def sheets(model, x, labels) -> tuple[dict, list[int]]:
-    """Figs. 3, 4b and 6-9 on real images, of different classes where there are classes; and the numbers of those whose
-    latent does not decode to them.
+def _sheets(model: Model, x: np.ndarray, labels: np.ndarray) -> tuple[dict[str, Image.Image], list[int]]:
+    """Figs. 3, 4b and 6-9 on real images, and the numbers of the images whose latent does not decode to them.
+
+    The images are of different classes where there are classes.
     """
     firsts = np.unique(labels, return_index=True)[1]
     firsts = firsts if len(firsts) > 1 else np.arange(len(x))
     source = edits.from_images(model, x[np.resize(firsts, 6)])
 
-    def first(count):
+    def first(count: int) -> edits.Source:
         return source._replace(x=source.x[:count], z=source.z[:count])
 
     made = {

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from gdm_jax.drawing import charts
 from gdm_jax.evaluation import search
 from gdm_jax.evaluation.sets import distances, interval, of_sets
 from gdm_jax.experiments.lab import Lab
-from gdm_jax.reports.report import Report, table
+from gdm_jax.model import Model
+from gdm_jax.reports import Report, table
+
+__all__ = ["run"]
 
 EVEN = (0.25, 0.5, 0.75)
 LATE, EARLY = (0.1, 0.2, 0.3), (0.6, 0.8, 0.9)
@@ -16,24 +21,28 @@ TRIPLES = {"paper": (LATE, EVEN, EARLY), "small": (LATE, EVEN, EARLY), "smoke": 
 PAPER_BEST = 17.41  # FID10K, trained with (0.6, 0.8, 0.9), sampled with (0.1, 0.2, 0.3)
 STEPS = {"paper": 128, "small": 64, "smoke": 16}
 BUDGET = {"paper": 32, "small": 16, "smoke": 8}
-COUNT = {"paper": 5_000, "small": 1_000, "smoke": 96}  # of the search
+COUNT = {"paper": 5_000, "small": 1_000, "smoke": 96}  # images that the search judges steps by
 MOST = {"paper": 120, "small": 80, "smoke": 6}
-SEARCHED = 50  # the set of seeds that the search sees; reported numbers are of sets 0, 1, ...
+SEARCHED = 50  # the set of seeds that the search sees; reported numbers come from sets 0, 1, ...
 
 
 def run(lab: Lab) -> Report:
-    """A model for each training triple; then, for the evenly trained one, the best N_j at a fixed budget of calls."""
+    """Table 2: intervals, and a search for the best; 3 models of ffhq64_bands.py.
+
+    A model is trained for each triple. For the evenly trained one the best N_j at a fixed budget of calls are searched.
+    """
     steps, triples, cells, rows = STEPS[lab.scale], TRIPLES[lab.scale], {}, []
     for trained in triples:
-        model = trained_with(lab, trained)
+        model = _trained_with(lab, trained)
         found = [
             lab.evaluate(model.under(boundaries=sampled), solver="euler", steps=steps, sets=1, neighbours=0)
             for sampled in triples
         ]
-        cells[str(trained)] = {str(sampled): one for sampled, one in zip(triples, found)}
-        rows.append((trained, *(of_sets(one["frechet"]) for one in found)))
+        cells[str(trained)] = {str(sampled): one.as_dict() for sampled, one in zip(triples, found)}
+        rows.append((trained, *(of_sets(one.frechet) for one in found)))
+    about = lab.about(lab.config("bands").data, sets=1)
     text = (
-        f"# Table 2: intervals of the bands\n\n{lab.about(model, sets=1)} Euler, {steps} steps. A triple holds "
+        f"# Table 2: intervals of the bands\n\n{about} Euler, {steps} steps. A triple holds "
         f"the times where the bands' intervals meet; the highest band has the first. The paper's best is {PAPER_BEST}, "
         "trained with (0.6, 0.8, 0.9) and sampled with (0.1, 0.2, 0.3).\n\n"
     )
@@ -43,12 +52,12 @@ def run(lab: Lab) -> Report:
     }
     starts = [sampled[0] for sampled in triples]
     axes = {"x_label": "length of the highest band's interval in sampling", "y_label": "Frechet distance"}
-    searched, numbers = best_steps(lab)
+    searched, numbers = _best_steps(lab)
     chart = charts.curve(starts, series, **axes)
     return Report(text + searched, {"cells": cells, "search": numbers}, {"distances": chart})
 
 
-def trained_with(lab: Lab, boundaries):
+def _trained_with(lab: Lab, boundaries: tuple[float, ...]) -> Model:
     """The model of bands trained with these intervals; the scale's own where they are its own."""
     if lab.config("bands").schedule.boundaries == boundaries:
         return lab.model("bands")
@@ -56,20 +65,20 @@ def trained_with(lab: Lab, boundaries):
     return lab.model("bands", f"schedule.boundaries={boundaries}", "sampling.boundaries=()", name=name)
 
 
-def best_steps(lab: Lab) -> tuple[str, dict]:
+def _best_steps(lab: Lab) -> tuple[str, dict]:
     """The search, and its gain over uniform steps on seeds that it has not seen."""
-    model, budget = trained_with(lab, EVEN).under(boundaries=EVEN), BUDGET[lab.scale]
+    model, budget = _trained_with(lab, EVEN).under(boundaries=EVEN), BUDGET[lab.scale]
     uniform = (budget // model.process.k,) * model.process.k
 
-    def distance(steps, **more):
+    def distance(steps: tuple[int, ...], **more: Any) -> dict:
         return lab.evaluate(model, solver="euler", steps=steps, neighbours=0, **more)
 
-    def note(steps, value, best):
+    def note(steps: tuple[int, ...], value: float, best: float) -> None:
         if lab.progress:
             print(f"  steps {steps}: {value:.4f} (best {best:.4f})")
 
-    def on_searched(steps):
-        return distance(steps, count=COUNT[lab.scale], sets=1, first_set=SEARCHED)["frechet"]["mean"]
+    def on_searched(steps: tuple[int, ...]) -> float:
+        return distance(steps, count=COUNT[lab.scale], sets=1, first_set=SEARCHED).frechet.mean
 
     found = search.share_steps(on_searched, uniform, most=MOST[lab.scale], note=note)
     before, after = distance(uniform), distance(found.steps)
@@ -79,8 +88,9 @@ def best_steps(lab: Lab) -> tuple[str, dict]:
     text = (
         f"\n## The best schedule of {budget} calls\n\nFor the evenly trained network, found among {len(found.tried)} "
         f"on {COUNT[lab.scale]:,} samples of other seeds: steps {found.steps} of bands 0, 1, ..., or intervals that "
-        f"meet at ({meet}). Uniform steps {uniform}: {of_sets(before['frechet'])}; the best: "
-        f"{of_sets(after['frechet'])}, less by {gain:.1%} ± {half:.1%} (95%, Student's t over sets).\n"
+        f"meet at ({meet}). Uniform steps {uniform}: {of_sets(before.frechet)}; the best: "
+        f"{of_sets(after.frechet)}, less by {gain:.1%} ± {half:.1%} (95%, Student's t over sets).\n"
     )
     tried = [{"steps": list(steps), "frechet": value} for steps, value in found.tried.items()]
-    return text, {"steps": found.steps, "uniform": before, "best": after, "gain": [gain, half], "tried": tried}
+    ends = {"uniform": before.as_dict(), "best": after.as_dict()}
+    return text, {"steps": found.steps, **ends, "gain": [gain, half], "tried": tried}

@@ -13,15 +13,18 @@ import dataclasses
 import functools
 import pathlib
 import shlex
+from typing import Any
 
+from gdm_jax import _tables, evaluation, training
 from gdm_jax import config as configs
-from gdm_jax import drawing, evaluation, training
 from gdm_jax.experiments.scales import SCALES, SMOKE_BANDS, Scale
 from gdm_jax.model import Model, load
-from gdm_jax.reports.report import Report
+from gdm_jax.reports import Report, save
 from gdm_jax.workdir import checkpoint, files
 
-DEFAULTS = {"runs": "runs", "configs": "configs"}  # of --runs and --configs
+__all__ = ["DEFAULTS", "Lab", "claim", "write"]
+
+DEFAULTS = {"runs": "runs", "configs": "configs"}  # folders that `gdm experiment` takes if it is told no others
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,13 +32,14 @@ class Lab:
     """Where an experiment is run.
 
     Attributes:
-      scale: a name of SCALES.
-      runs: folder for models, judges, features and reports; each scale has its own in it.
-      configs: folder of config files.
-      overrides: of every model's config, `--config.FIELD=VALUE`; what an experiment varies is not theirs to set.
-      features, weights: instead of the scale's, and of Inception.
-      workdir: of one trained model to use where an experiment wants a model of bands, instead of training one.
-      progress: show bars.
+      scale: Name of a scale, from SCALES.
+      runs: Folder for models, judges, features and reports; each scale has a folder of its own in it.
+      configs: Folder of config files.
+      overrides: Overrides of every model's config. Fields that an experiment varies are not changed by them.
+      workdir: Folder of a trained model that takes the place of the model of bands.
+      features: Features by which images are judged; the scale's if None.
+      weights: File with the weights of Inception.
+      progress: Whether bars are shown.
     """
 
     scale: str
@@ -47,20 +51,21 @@ class Lab:
     weights: str | None = None
     progress: bool = True
 
-    def __post_init__(self):
-        if self.scale not in SCALES:
-            raise ValueError(f"--scale: must be one of {', '.join(SCALES)}, got {self.scale!r}")
+    def __post_init__(self) -> None:
+        _tables.choose(SCALES, self.scale, "scale")
         if self.workdir and self.overrides:
-            raise ValueError(f"--workdir: its config is fixed; {self.overrides[0]} has no place")
+            raise ValueError(f"workdir: its config is fixed; {self.overrides[0]} has no place")
         if not self.workdir and not pathlib.Path(self.configs).is_dir():
-            raise ValueError(f"--configs: there is no folder {str(self.configs)!r}; run it in a clone, or name one")
+            raise ValueError(f"configs: there is no folder {str(self.configs)!r}; run it in a clone, or name one")
 
     @property
     def settings(self) -> Scale:
+        """The settings of the scale."""
         return SCALES[self.scale]
 
     @property
     def folder(self) -> pathlib.Path:
+        """The scale's folder."""
         return pathlib.Path(self.runs) / self.scale
 
     def config(self, variant: str, *changes: str) -> configs.Config:
@@ -74,9 +79,9 @@ class Lab:
         """A trained model, from `folder/name`; trained there first, or to its end, if it is not yet.
 
         Args:
-          variant: see `config`.
-          *changes: FIELD=VALUE, what tells it from others of the variant.
-          name: of its workdir; the variant by default.
+          variant: Variant of the config, as in `config`.
+          *changes: Overrides FIELD=VALUE that tell it from others of the variant.
+          name: Name of its workdir; the variant if empty.
         """
         if variant == "bands" and self.workdir:
             return load(self.workdir)
@@ -90,10 +95,12 @@ class Lab:
         return dataclasses.replace(model, config=dataclasses.replace(model.config, data=config.data))
 
     def judge(self, model: Model) -> evaluation.Judge:
-        """Of the model's data, by the scale's features."""
+        """The judge that sees the model's data by the scale's features."""
         return _judge(self, model.config.data)
 
-    def evaluate(self, model: Model, *, count=None, sets=None, **options) -> dict:
+    def evaluate(
+        self, model: Model, *, count: int | None = None, sets: int | None = None, **options: Any
+    ) -> evaluation.Evaluation:
         """`evaluation.evaluate` with the scale's features and counts."""
         settings = self.settings
         return evaluation.evaluate(
@@ -106,9 +113,9 @@ class Lab:
             **options,
         )
 
-    def about(self, model: Model, *, count=None, sets=None) -> str:
-        """A sentence on what the distances of an experiment are of; counts as `evaluate`."""
-        judge, settings, data = self.judge(model), self.settings, model.config.data
+    def about(self, data: configs.Data, *, count: int | None = None, sets: int | None = None) -> str:
+        """A sentence that says which distances an experiment reports; count and sets are those of `evaluate`."""
+        judge, settings = _judge(self, data), self.settings
         count, sets = count or settings.count, sets or settings.sets
         text = (
             f"{data.path or data.name} at {'x'.join(map(str, data.shape))}; Frechet distance in "
@@ -116,20 +123,21 @@ class Lab:
         )
         text += f", mean and standard deviation over {sets} sets of seeds" if sets > 1 else ", one set of seeds"
         floor = evaluation.floor(judge, count)
-        return f"{text}; as many new draws of the data's own law would score {floor:.3g}. One training run a model."
+        text += f"; as many fresh samples from the data distribution would score {floor:.3g}"
+        return f"{text}. One training run a model."
 
 
 def claim(lab: Lab, name: str) -> pathlib.Path:
     """The folder of a report; raises ValueError where it cannot be written."""
     folder = pathlib.Path(lab.workdir or lab.folder)
-    field = "--workdir" if lab.workdir else "--runs"
+    field = "workdir" if lab.workdir else "runs"
     return files.claim(folder, f"reports/{name}", field=field) / "reports" / name
 
 
 def write(lab: Lab, name: str, report: Report) -> list[pathlib.Path]:
-    """The report as `report.md`, `report.json` and pictures; the paths.
+    """Write `report.md`, `report.json` and pictures, with the command that makes them; the paths.
 
-    They are in `reports/NAME` of the scale's folder, or of the workdir where that is given.
+    They go to `reports/NAME` in the scale's folder, or in the workdir where one is given.
     """
     folder = claim(lab, name)
     words = ["gdm", "experiment", name, "--scale", lab.scale]
@@ -141,25 +149,22 @@ def write(lab: Lab, name: str, report: Report) -> list[pathlib.Path]:
     pictures = "".join(f"\n![{picture}]({picture}.png)\n" for picture in report.pictures)
     text = f"{report.text}{pictures}\nMade by `{command}`.\n"
     numbers = {"experiment": name, "scale": lab.scale, "command": command, **report.numbers}
-    for picture, page in report.pictures.items():
-        drawing.save(page, folder / f"{picture}.png")
-    files.write(folder / "report.json", numbers)
-    files.write(folder / "report.md", text)
-    return [folder / "report.md", folder / "report.json", *(folder / f"{p}.png" for p in report.pictures)]
+    return save(folder, "report", Report(text, numbers, report.pictures))
+
 
 
 def _finished(workdir: pathlib.Path, config: configs.Config) -> bool:
-    """Whether a workdir holds the config's model to its last step; refuses one of other data or another length."""
+    """Whether a workdir holds the config's model to its last step; refuses a run on other data or of other length."""
     if not (workdir / "checkpoints").is_dir():
         return False
-    begun, length = configs.of_workdir(workdir), config.training.steps
+    begun, length, fix = configs.of_workdir(workdir), config.training.steps, "use another folder for runs"
     if begun.training.steps != length:
         steps = begun.training.steps
-        raise ValueError(f"training.steps: {str(workdir)!r} is of {steps}, not {length}; take other --runs")
+        raise ValueError(f"training.steps: {str(workdir)!r} has {steps} steps, not {length}; {fix}")
     configs.check_unchanged(workdir, config)
     path = begun.data.path
     if path != config.data.path and pathlib.Path(path).expanduser().exists():  # else it was moved
-        raise ValueError(f"data.path: {str(workdir)!r} is of {path!r}, not {config.data.path!r}; take other --runs")
+        raise ValueError(f"data.path: {str(workdir)!r} was trained on {path!r}, not {config.data.path!r}; {fix}")
     steps = checkpoint.Checkpoints(workdir, create=False).steps()
     return bool(steps) and steps[-1] == length
 

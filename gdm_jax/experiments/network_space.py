@@ -8,13 +8,18 @@ from gdm_jax import drawing
 from gdm_jax.drawing import charts
 from gdm_jax.evaluation.sets import distances, of_sets
 from gdm_jax.experiments.lab import Lab
-from gdm_jax.reports.report import Report, table
+from gdm_jax.reports import Report, table
+
+__all__ = ["run"]
 
 CALLS = {"paper": (32, 64, 128), "small": (16, 32, 64), "smoke": (8, 16)}
 
 
 def run(lab: Lab) -> Report:
-    """GDM-F trained twice, with u in pixel space and in the frequency domain."""
+    """Fig. 10: pixels or coefficients to the network; 2 models of ffhq64_bands.py.
+
+    GDM-F is trained twice, with u in pixel space and in the frequency domain.
+    """
     calls = CALLS[lab.scale]
     models = {
         "pixels": lab.model("bands", "model.space=pixels"),
@@ -24,8 +29,9 @@ def run(lab: Lab) -> Report:
         name: [lab.evaluate(model, solver="euler", steps=n, neighbours=0) for n in calls]
         for name, model in models.items()
     }
-    text = f"# Fig. 10: what the network sees\n\n{lab.about(models['pixels'])} Euler.\n\n"
-    rows = [(name, *(of_sets(one["frechet"]) for one in of)) for name, of in found.items()]
+    about = lab.about(models["pixels"].config.data)
+    text = f"# Fig. 10: what the network sees\n\n{about} Euler.\n\n"
+    rows = [(name, *(of_sets(one.frechet) for one in of)) for name, of in found.items()]
     text += table(("network on", *(f"{n} calls" for n in calls)), rows)
     series = {}
     for name, of in found.items():
@@ -35,4 +41,5 @@ def run(lab: Lab) -> Report:
     pages = [drawing.grid(x, columns=12, title=f"network on {name}") for name, x in samples.items()]
     axes = {"x_label": "network calls", "y_label": "Frechet distance", "log": "x"}
     pictures = {"distances": charts.curve(calls, series, **axes), "samples": drawing.stack(pages)}
-    return Report(text, {"found": found}, pictures)
+    numbers = {name: [one.as_dict() for one in of] for name, of in found.items()}
+    return Report(text, {"found": numbers}, pictures)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import dataclasses
+
+__all__ = ["SCALES", "SMOKE_BANDS", "Scale"]
 
 
-class Scale(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Scale:
     """Settings that experiments share.
 
     Attributes:
-      pixels, bands: config files of models of pixel groups, and of frequency bands; the variant follows a colon.
-      changes: overrides of their fields.
-      features: of `gdm_jax.evaluation.FEATURES`.
-      count, sets: images a set of seeds, and sets.
+      pixels: Config file of models of pixel groups; {} takes the variant.
+      bands: Config file of models of frequency bands.
+      changes: Overrides of the configs' fields.
+      features: Features by which images are judged, from `gdm_jax.metrics.FEATURES`.
+      count: Number of images in a set of seeds.
+      sets: Number of sets of seeds.
     """
 
     pixels: str
@@ -23,7 +28,7 @@ class Scale(NamedTuple):
     sets: int
 
 
-SMOKE = (
+_SMOKE = (
     "data.name=digits",
     "data.path=",
     "data.shape=(8, 8, 1)",
@@ -36,9 +41,9 @@ SMOKE = (
     "training.sample_every=12",
     "training.save_every=12",
 )
-SCALES = {
+SCALES: dict[str, Scale] = {
     "paper": Scale("cifar10.py:{}", "ffhq64_bands.py", (), "inception", 10_000, 3),
     "small": Scale("mnist.py:{}", "mnist.py:bands", (), "classifier", 1_000, 3),
-    "smoke": Scale("mnist.py:{}", "mnist.py:bands", SMOKE, "pixels", 96, 2),
+    "smoke": Scale("mnist.py:{}", "mnist.py:bands", _SMOKE, "pixels", 96, 2),
 }
 SMOKE_BANDS = ("process.bands=(4, 12, 32)",)

@@ -21,8 +21,12 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from gdm_jax.metrics.checks import check_finite
+
+__all__ = ["Statistics", "check_statistics", "frechet_distance", "statistics"]
 
 NOISE = 1e-6  # the most by which a covariance, relative to its size, may miss being symmetric and positive
 
@@ -31,20 +35,20 @@ class Statistics(NamedTuple):
     """Mean and covariance of a set of features.
 
     Attributes:
-      mu: float64 `[d]`.
-      sigma: float64 `[d, d]`, over n - 1.
-      count: n, the members of the set, or None where that is not known, as in public files.
+      mu: Mean.
+      sigma: Covariance, divided by n - 1.
+      count: Number n of members, or None where that is not known, as in public files.
     """
 
-    mu: np.ndarray
-    sigma: np.ndarray
-    count: int | None = None
+    mu: Float[np.ndarray, " d"]
+    sigma: Float[np.ndarray, "d d"]
+    count: int | None = None  # pyright: ignore[reportIncompatibleMethodOverride]  (no one counts in it)
 
 
-def statistics(features) -> Statistics:
-    """Mean and covariance of features `[n, ...]`, trailing axes flattened, in float64.
+def statistics(features: ArrayLike) -> Statistics:
+    """Mean and covariance in float64 of features `[n, ...]`, whose trailing axes are flattened.
 
-    Warns where n <= d: the covariance is then singular, and distances come out too large by far.
+    It warns where n <= d. The covariance is then singular, and distances come out far too large.
 
     Raises:
       ValueError: if there are fewer than two members or values are not finite.
@@ -59,10 +63,10 @@ def statistics(features) -> Statistics:
     return Statistics(mu, x.T @ x / (n - 1), n)
 
 
-def frechet_distance(a, b) -> float:
-    """The squared distance d between a and b, each `Statistics` or features `[n, ...]`, in float64.
+def frechet_distance(a: Statistics | ArrayLike, b: Statistics | ArrayLike) -> float:
+    """The squared distance d in float64 between a and b, each of which is `Statistics` or features `[n, ...]`.
 
-    Features are compared as they are, however few, without their covariance being formed. Few of them bias d upwards.
+    Features are compared as they are, and their covariance is not formed. Few of them bias d upwards.
 
     Raises:
       ValueError: if the features differ in number, a set has fewer than two members, values are not finite, or a
@@ -81,7 +85,7 @@ def frechet_distance(a, b) -> float:
     return float(((mu_a - mu_b) ** 2).sum() + ((root_a - left @ (right @ root_b)) ** 2).sum())
 
 
-def _members(name, features):
+def _members(name: str, features: ArrayLike) -> Float[np.ndarray, "n d"]:
     """Features as a float64 copy `[n, d]`."""
     x = np.array(features, np.float64)
     if x.ndim < 1 or x.size == 0:
@@ -92,8 +96,12 @@ def _members(name, features):
     return x.reshape(len(x), -1)
 
 
-def _checked(name, stats):
-    """Statistics in float64, the covariance made symmetric to the last bit, once they are known to be such."""
+def check_statistics(name: str, stats: Statistics) -> Statistics:
+    """Statistics in float64, whose covariance is symmetric to the last bit.
+
+    Raises:
+      ValueError: if they are of another shape or type, not finite, not symmetric, or of fewer than two members.
+    """
     mu, sigma = np.asarray(stats.mu), np.asarray(stats.sigma)
     if mu.dtype.kind not in "fiu" or sigma.dtype.kind not in "fiu":
         raise ValueError(f"{name}: mu and sigma must hold real numbers, got {mu.dtype} and {sigma.dtype}")
@@ -110,14 +118,14 @@ def _checked(name, stats):
     return Statistics(mu, (sigma + sigma.T) / 2, stats.count)
 
 
-def _mean_and_root(x):
+def _mean_and_root(x: Statistics | ArrayLike) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, "rows d"]]:
     """mu `[d]` and a root `[rows, d]` of the covariance, of at most d rows."""
     if not isinstance(x, Statistics):
-        x = _members("frechet", x)
-        mu = x.mean(axis=0)
-        x = (x - mu) / np.sqrt(len(x) - 1)
-        return mu, np.linalg.qr(x, mode="r") if len(x) > len(mu) else x
-    mu, sigma, _ = _checked("frechet", x)
+        members = _members("frechet", x)
+        mu = members.mean(axis=0)
+        root = (members - mu) / np.sqrt(len(members) - 1)
+        return mu, np.linalg.qr(root, mode="r") if len(root) > len(mu) else root
+    mu, sigma, _ = check_statistics("frechet", x)
     values, vectors = np.linalg.eigh(sigma)
     least, most = values[0], np.abs(values).max()
     if least < -NOISE * most:

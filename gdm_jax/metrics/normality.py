@@ -1,8 +1,8 @@
-"""How near encoded latents are to what an optimal model's are: standard normal and independent  (Remark 4.1).
+"""How near encoded latents are to those of an optimal model, which are standard normal and independent (Remark 4.1).
 
-Of one group, over its pooled elements: mean 0, standard deviation 1, excess kurtosis 0 and the Kolmogorov-Smirnov
-distance sup |F - Phi| 0. Between groups, the total correlation, in nats; for a Gaussian of covariance S with diagonal
-blocks S_jj
+The pooled elements of a group then have mean 0, standard deviation 1, excess kurtosis 0, and a Kolmogorov-Smirnov
+distance sup |F - Phi| of 0. Between groups the total correlation is measured, in nats. For a Gaussian of covariance S
+with diagonal blocks S_jj it is
 
     T = 1/2 (sum_j log det S_jj - log det S),
 
@@ -22,60 +22,72 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy.special
 import scipy.stats
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from gdm_jax.metrics.checks import flatten
 
+__all__ = ["Correlation", "Normality", "group_correlation", "group_normality", "total_correlation"]
+
 
 class Normality(NamedTuple):
-    """One row a group, `[k]` each.
+    """What the pooled elements of each group are like; one number a group.
 
     Attributes:
-      mean, std: of the pooled elements; 0 and 1 for a standard normal. std divides by their number.
-      kurtosis: excess kurtosis E (z - mean)^4 / std^4 - 3; 0 for a normal, NaN where the elements are constant.
+      mean: Mean, 0 for a standard normal.
+      std: Standard deviation over the number of elements, 1 for a standard normal.
+      kurtosis: Excess kurtosis E (z - mean)^4 / std^4 - 3. It is 0 for a normal, and NaN where elements are constant.
       ks: Kolmogorov-Smirnov distance to N(0, 1), in [0, 1].
-      p_value: the chance of a distance at least as large if all pooled elements were independent N(0, 1).
+      p_value: Probability of a distance at least as large, if all pooled elements were independent N(0, 1).
     """
 
-    mean: np.ndarray
-    std: np.ndarray
-    kurtosis: np.ndarray
-    ks: np.ndarray
-    p_value: np.ndarray
+    mean: Float[np.ndarray, " k"]
+    std: Float[np.ndarray, " k"]
+    kurtosis: Float[np.ndarray, " k"]
+    ks: Float[np.ndarray, " k"]
+    p_value: Float[np.ndarray, " k"]
 
 
 class Correlation(NamedTuple):
-    """Total correlation in nats, free of the finite sample's bias, and its standard error were there none."""
+    """Total correlation.
+
+    Attributes:
+      nats: Estimate in nats, free of the finite sample's bias.
+      error: Standard error that the estimate has if the true value is zero.
+    """
 
     nats: float
     error: float
 
 
-def group_normality(z_bar, index) -> Normality:
+def group_normality(z_bar: ArrayLike, index: ArrayLike) -> Normality:
     """Each group's distance from the standard normal.
 
     Args:
-      z_bar: latents in the basis, `[n, *shape]`.
-      index: int, the group of each element, broadcast to `shape`; axes it lacks are the last ones (the channels).
+      z_bar: Latents in the basis, `[n, *shape]`.
+      index: Group of each element, integers that broadcast to `shape`. Axes that it lacks are the last ones.
 
     Raises:
       ValueError: if index does not fit z_bar or skips a group number, or z_bar is not finite.
     """
     z_bar, groups = flatten("group_normality", z_bar, index)
-    return Normality(*np.transpose([_row(z_bar[:, groups == j].ravel()) for j in range(groups.max() + 1)]))
+    rows = np.array([_row(z_bar[:, groups == j].ravel()) for j in range(groups.max() + 1)])
+    return Normality(*rows.T)
 
 
-def _row(z):
+def _row(z: Float[np.ndarray, " n"]) -> tuple[float, float, float, float, float]:
     mean, std = z.mean(), z.std()
     kurtosis = ((z - mean) ** 4).mean() / std**4 - 3 if std > 0 else np.nan
     test = scipy.stats.kstest(z, "norm")
     return mean, std, kurtosis, test.statistic, test.pvalue
 
 
-def total_correlation(z) -> Correlation:
+def total_correlation(z: ArrayLike) -> Correlation:
     """The Gaussian total correlation between the elements of z `[n, ...]`, corrected for n.
 
-    Zero within its error for independent elements; a corrected estimate may fall below zero.
+    It is zero within its error for independent elements. A corrected estimate may fall below zero.
 
     Raises:
       ValueError: if n is not above the number of elements d, z is not finite, or its elements are linearly dependent.
@@ -87,10 +99,10 @@ def total_correlation(z) -> Correlation:
     return _correlation("total_correlation", *flatten("total_correlation", z))
 
 
-def group_correlation(z_bar, index) -> Correlation:
+def group_correlation(z_bar: ArrayLike, index: ArrayLike) -> Correlation:
     """The Gaussian total correlation between the groups of z_bar `[n, *shape]` as wholes, corrected for n.
 
-    What elements of one group share among themselves does not count. index is as for `group_normality`.
+    What elements of one group share among themselves does not count. Arguments are those of `group_normality`.
 
     Raises:
       ValueError: if n is not above the number of elements d, index does not fit z_bar or skips a group number, z_bar
@@ -99,7 +111,7 @@ def group_correlation(z_bar, index) -> Correlation:
     return _correlation("group_correlation", *flatten("group_correlation", z_bar, index))
 
 
-def _correlation(name, z, groups):
+def _correlation(name: str, z: np.ndarray, groups: np.ndarray) -> Correlation:
     n, d = z.shape
     if n <= d:
         raise ValueError(
@@ -109,7 +121,7 @@ def _correlation(name, z, groups):
     if not std.all():
         raise ValueError(f"{name}: element {int(np.argmin(std))} is the same in every sample; leave it out")
     z = (z - z.mean(axis=0)) / std
-    matrix = z.T @ z / n  # of correlations, to which T does not object: it is blind to each element's scale
+    matrix = z.T @ z / n  # T does not change with the scale of an element, so correlations do
     if np.linalg.eigvalsh(matrix)[0] < d * np.finfo(matrix.dtype).eps:
         raise ValueError(f"{name}: some elements are linear functions of others, so the total correlation is infinite")
     blocks = [groups == j for j in range(groups.max() + 1)]

@@ -1,39 +1,46 @@
-"""Perceptual variance: how much of what one sees the groups left free still decide  (Fig. 4a).
+"""Perceptual variance: how much of what one sees is still open once some groups are fixed  (Fig. 4a).
 
     E_sets[ tr Cov(f(x) | set) ]
 
-Members x of a set share some groups of the latent and differ in the others; f is a feature function. The more of the
-latent is held, the smaller it is, and the groups whose holding takes most away are those that carry the content.
+Members x of a set share some groups of the latent and differ in the others; f is a feature function. Fixing more groups
+lowers it. A group that lowers it a lot carries content.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from gdm_jax.metrics.checks import check_finite
+from gdm_jax.metrics.checks import FeatureFunction, check_finite
+
+__all__ = ["PerceptualVariance", "perceptual_variance"]
 
 
 class PerceptualVariance(NamedTuple):
-    """The mean over sets, and the standard error of that mean."""
+    """Perceptual variance.
+
+    Attributes:
+      mean: Mean over the sets.
+      error: Standard error of the mean.
+    """
 
     mean: float
     error: float
 
 
-def perceptual_variance(sets, features: Callable) -> PerceptualVariance:
+def perceptual_variance(sets: ArrayLike, features: FeatureFunction) -> PerceptualVariance:
     """The total variance of features within a set, averaged over sets.
 
     Args:
-      sets: images in [-1, 1], `[m, n, h, w, c]`: m sets of n members that share what is held.
-      features: images `[n, h, w, c]` -> `[n, d]`, such as `pixels`, `vgg19()` or a `Classifier`'s `features`. Each
-        feature counts at the scale it comes in, and each set's covariance divides by n - 1.
+      sets: Images in [-1, 1], `[m, n, height, width, channel]`: m sets of n members that share what is fixed.
+      features: A feature function such as `pixels`, `vgg19()` or a `Classifier`. Each feature counts at the scale that
+        it comes in, and each set's covariance is divided by n - 1.
 
     Raises:
-      ValueError: if sets is of another shape or not finite, m or n is below two, or features gives something that is
-        not finite or not one row a member.
+      ValueError: if sets has another shape or is not finite, m or n is below two, or features returns something that
+        is not finite or not one row a member.
     """
     sets = np.asarray(sets)
     if sets.ndim != 5 or min(sets.shape[:2]) < 2:
@@ -44,9 +51,9 @@ def perceptual_variance(sets, features: Callable) -> PerceptualVariance:
     return PerceptualVariance(float(variances.mean()), float(variances.std(ddof=1) / np.sqrt(len(sets))))
 
 
-def _total_variance(values, n: int) -> float:
+def _total_variance(values: ArrayLike, n: int) -> float:
     values = np.asarray(values, np.float64)
     if values.ndim < 2 or len(values) != n:
         raise ValueError(f"perceptual_variance: features of {n} images must be of shape [{n}, d], got {values.shape}")
     check_finite("perceptual_variance: features", values)
-    return values.reshape(n, -1).var(axis=0, ddof=1).sum()
+    return float(values.reshape(n, -1).var(axis=0, ddof=1).sum())

@@ -3,35 +3,52 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+__all__ = ["fixed_point"]
 
 
 class _Search(NamedTuple):
-    """Anderson's state for each example; the last axes are flattened, d elements.
+    """Anderson's state for each example; the last axes are flattened to d elements.
 
     Attributes:
-      y: `[batch, d]`, where to look next.
-      image, residual: function(y) and function(y) - y of the previous iterate.
-      d_image, d_residual: `[batch, memory, d]`, their latest changes, oldest overwritten first.
-      best, best_residual: the iterate with the smallest largest residual so far, and that residual `[batch]`.
-      calls: int32, iterations made.
+      y: Where to look next.
+      image, residual: function(y) and function(y) - y for the previous y.
+      d_image, d_residual: Their latest changes, of which the oldest is overwritten first.
+      best, best_residual: The y with the smallest largest residual so far, and that residual.
+      calls: Number of calls made.
     """
 
-    y: jax.Array
-    image: jax.Array
-    residual: jax.Array
-    d_image: jax.Array
-    d_residual: jax.Array
-    best: jax.Array
-    best_residual: jax.Array
-    calls: jax.Array
+    y: Float[Array, "batch d"]
+    image: Float[Array, "batch d"]
+    residual: Float[Array, "batch d"]
+    d_image: Float[Array, "batch memory d"]
+    d_residual: Float[Array, "batch memory d"]
+    best: Float[Array, "batch d"]
+    best_residual: Float[Array, " batch"]
+    calls: Int[Array, ""]
 
 
-def fixed_point(function, start, tolerance, max_iterations: int, memory: int):
-    """y with function(y) = y for each example: (y, largest |function(y) - y| `[batch]`, calls); y has derivatives."""
+def fixed_point(
+    function: Callable, start: Float[Array, " batch *shape"], tolerance: Any, max_iterations: int, memory: int
+) -> tuple[Float[Array, " batch *shape"], Float[Array, " batch"], Int[Array, ""]]:
+    """y with function(y) = y for each example; y has derivatives.
+
+    Args:
+      function: A function of y, `[batch, *shape]`, that treats each example by itself.
+      start: Where to look first.
+      tolerance: Residual at which the search ends, a number that may be traced.
+      max_iterations: Largest number of calls of the function.
+      memory: Number of earlier iterates to mix; 0 is plain iteration.
+
+    Returns:
+      y, its largest residual |function(y) - y| in each example, and the number of calls.
+    """
     options = {"max_iterations": max_iterations, "memory": memory}
 
     def apart(y):

@@ -18,6 +18,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree
 
 from gdm_jax import network
@@ -25,6 +26,7 @@ from gdm_jax.devices import program
 from gdm_jax.network import Network
 from gdm_jax.ode import walk as walks
 from gdm_jax.ode.path import Path, along
+from gdm_jax.process.arrays import AnyArray
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule
 
@@ -120,7 +122,7 @@ def solve(
     settings = walks.settings(path, forward=forward, **options)
     path = path if forward else path.reversed()
     solution = _solve(u, process, path, x, settings=settings)
-    if throw and isinstance(solution.failed, jax.core.Tracer):
+    if throw and isinstance(solution.failed, Tracer):
         message = "ode: the solver failed; call it outside jit to learn where"
         solution = solution._replace(x=eqx.error_if(solution.x, solution.failed.any(), message))
     elif throw:
@@ -165,7 +167,7 @@ def check_state(process: Process, k: int, x: Any, name: str) -> Float[Array | np
     if k != process.k:
         raise ValueError(f"ode: the schedule has {k} intervals but the process has {process.k} groups")
     xp = np if isinstance(x, np.ndarray) else jnp
-    if not isinstance(x, jax.core.Tracer):
+    if not isinstance(x, Tracer):
         with jax.ensure_compile_time_eval():  # known now, also where the caller is being compiled
             if not bool(xp.isfinite(x).all()):
                 raise ValueError(f"ode: {name} holds NaN or infinite values")
@@ -199,8 +201,8 @@ def direction(
     u: Network,
     process: Process,
     x_bar: Float[Array, " batch *shape"],
-    alpha: Float[Array, " k"],
-    visible: Float[Array, " k"],
+    alpha: Float[AnyArray, " k"],
+    visible: Float[AnyArray, " k"],
 ) -> Float[Array, " batch *shape"]:
     """U^T u(U x_bar, alpha), which the ODE multiplies with d alpha_g; in strict mode u sees visible groups alone."""
     seen = x_bar * process.spread(visible, x_bar) if process.strict else x_bar

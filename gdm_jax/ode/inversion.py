@@ -24,6 +24,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from gdm_jax.devices import program
@@ -106,7 +107,7 @@ def invert(
 
 def grid(path: Path) -> Grid:
     """The steps of `generate` with Euler along a path; raises ValueError if they adapt or are traced."""
-    if path.steps is None or isinstance(path.steps, jax.core.Tracer):
+    if path.steps is None or isinstance(path.steps, Tracer):
         raise ValueError("invert: undoes a fixed grid of known steps; pass steps=N")
     steps = np.asarray(path.steps)
     undone = np.concatenate([np.arange(1, n + 1) / n for n in steps])[:, None]  # how far the step's start lies

@@ -13,17 +13,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Bool, Float, Int
 
+from gdm_jax.process.arrays import AnyArray
 from gdm_jax.process.groups import check_groups
 from gdm_jax.process.schedule import Schedule
 
 __all__ = ["MOST_STEPS", "Path", "along", "of"]
 
 MOST_STEPS = 10**6
-Array = np.ndarray | jax.Array
 
 
 class Path(NamedTuple):
@@ -38,12 +38,12 @@ class Path(NamedTuple):
       steps: Number of equal steps in each piece, or None where the steps adapt.
     """
 
-    alpha_start: Float[Array, "pieces k"]
-    alpha_end: Float[Array, "pieces k"]
-    visible: Float[Array, "pieces k"]
-    t_start: Float[Array, " pieces"]
-    t_end: Float[Array, " pieces"]
-    steps: Int[Array, " pieces"] | None
+    alpha_start: Float[AnyArray, "pieces k"]
+    alpha_end: Float[AnyArray, "pieces k"]
+    visible: Float[AnyArray, "pieces k"]
+    t_start: Float[AnyArray, " pieces"]
+    t_end: Float[AnyArray, " pieces"]
+    steps: Int[AnyArray, " pieces"] | None
 
     @property
     def k(self) -> int:
@@ -51,16 +51,16 @@ class Path(NamedTuple):
         return self.alpha_start.shape[-1]
 
     @property
-    def moving(self) -> Bool[Array, "*pieces k"]:
+    def moving(self) -> Bool[AnyArray, "*pieces k"]:
         """The groups that move in each piece."""
         return self.alpha_start != self.alpha_end
 
     def reversed(self) -> Path:
         """The same pieces walked the other way, from noise to data."""
-        back = Path(*(None if leaf is None else leaf[::-1] for leaf in self))
-        return Path(back.alpha_end, back.alpha_start, back.visible, back.t_end, back.t_start, back.steps)
+        start, end, visible, t_start, t_end = (leaf[::-1] for leaf in self[:5])
+        return Path(end, start, visible, t_end, t_start, None if self.steps is None else self.steps[::-1])
 
-    def frame_times(self, frames: int) -> Float[Array, "pieces frames"]:
+    def frame_times(self, frames: int) -> Float[AnyArray, "pieces frames"]:
         """Times that part each piece evenly; the last one is its end."""
         return self.t_start[:, None] + np.linspace(0, 1, frames + 1)[1:] * (self.t_end - self.t_start)[:, None]
 
@@ -86,7 +86,7 @@ def of(
       ValueError: for a traced schedule or one schedule an example, for steps that do not fit, or for groups out of
         range.
     """
-    if isinstance(schedule.t_start, jax.core.Tracer):
+    if isinstance(schedule.t_start, Tracer):
         raise ValueError(
             "path: the schedule is traced, so its pieces are not known; make it of plain numbers, in the function that "
             "jax.jit compiles or outside of it, or pass a Path instead"
@@ -129,7 +129,8 @@ def along(
 
 
 def _only(path: Path, chosen) -> Path:
-    return Path(*(None if leaf is None else leaf[chosen] for leaf in path))
+    start, end, visible, t_start, t_end = (leaf[chosen] for leaf in path[:5])
+    return Path(start, end, visible, t_start, t_end, None if path.steps is None else path.steps[chosen])
 
 
 def _share(steps, k: int, pieces: Path) -> np.ndarray:

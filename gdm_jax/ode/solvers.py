@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import diffrax
 import equinox as eqx
 import jax
 import numpy as np
+from jaxtyping import Int
 
 from gdm_jax.ode.anderson import fixed_point
+from gdm_jax.process.arrays import AnyArray
 
-STEP_TOLERANCE = 2e-6  # residual at which inverse_euler takes a step for solved, in units of x
+__all__ = ["RK4", "SOLVERS", "STEP_TOLERANCE", "InverseEuler", "calls"]
+
+STEP_TOLERANCE = 2e-6  # residual at which a step counts as undone, in units of x
+
 
 class RK4(diffrax.AbstractERK):
     """The classical fourth-order Runge-Kutta method; adaptive steps judge it by the midpoint rule it contains."""
@@ -32,15 +40,20 @@ class RK4(diffrax.AbstractERK):
 class InverseEuler(diffrax.AbstractSolver):
     """`solver="inverse_euler"`: in `encode`, undoes `generate` with "euler" on the same steps.
 
-    The same equation as `invert`, as a diffrax solver: a step that is not solved to the tolerance in every example
+    It solves the equation of `invert` as a diffrax solver: a step that is not solved to the tolerance in every example
     stops the solve with an error. Use `invert` to learn which examples those are, and how well each decodes.
+
+    Attributes:
+      tolerance: Residual at which a step counts as undone, in units of x.
+      max_iterations: Largest number of network calls a step.
+      memory: Number of earlier iterates that Anderson acceleration mixes.
     """
 
-    tolerance: float = eqx.field(default=STEP_TOLERANCE, converter=np.float32)
+    tolerance: Any = eqx.field(default=STEP_TOLERANCE, converter=np.float32)
     max_iterations: int = eqx.field(default=200, static=True)
     memory: int = eqx.field(default=24, static=True)
 
-    generates = False  # `gdm_jax.ode.plan` takes it for encoding alone
+    generates = False  # `settings` takes it for encoding alone
 
     term_structure = diffrax.AbstractTerm
     interpolation_cls = diffrax.LocalLinearInterpolation
@@ -61,14 +74,15 @@ class InverseEuler(diffrax.AbstractSolver):
 
         y1, residual, _ = fixed_point(image, y0, self.tolerance, self.max_iterations, self.memory)
         solved = (residual <= self.tolerance).all()
-        result = diffrax.RESULTS.where(solved, diffrax.RESULTS.successful, diffrax.RESULTS.nonlinear_max_steps_reached)
+        results: Any = diffrax.RESULTS
+        result = results.where(solved, results.successful, results.nonlinear_max_steps_reached)
         return y1, None, {"y0": y0, "y1": y1}, None, result
 
     def func(self, terms, t0, y0, args):
         return terms.vf(t0, y0, args)
 
 
-SOLVERS = {
+SOLVERS: dict[str, Callable[..., diffrax.AbstractSolver]] = {
     "euler": diffrax.Euler,
     "heun": diffrax.Heun,
     "midpoint": diffrax.Midpoint,
@@ -82,8 +96,8 @@ SOLVERS = {
 }
 
 
-def calls(solver: diffrax.AbstractSolver, steps) -> int:
-    """Network calls of a walk that takes `steps` `[pieces]` with an explicit solver; guidance doubles them."""
+def calls(solver: diffrax.AbstractSolver, steps: Int[AnyArray, " pieces"]) -> int:
+    """Network calls of a walk that takes `steps` in each piece with an explicit solver; guidance doubles them."""
     tableau = getattr(solver, "tableau", None)
     if tableau is None:
         return int(np.sum(steps))

@@ -7,12 +7,13 @@ adaptive solver sees a smooth equation, and one compilation serves any number of
 from __future__ import annotations
 
 import inspect
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from gdm_jax._tables import choose
@@ -28,6 +29,7 @@ CHECKPOINTS = 16  # states a piece that a gradient keeps of fixed steps; it comp
 _diffeqsolve = inspect.unwrap(diffrax.diffeqsolve)
 
 
+@runtime_checkable
 class Field(Protocol):
     """What `walk` asks of a field. The state y is a pytree of whole batches, `[batch, ...]`."""
 
@@ -103,27 +105,25 @@ def settings(
       ValueError: for an unknown solver, one that cannot adapt its steps where they adapt, one that only encodes where
         forward is false, tolerances that are negative or both 0, or frames that are no number of at least 0.
     """
-    if isinstance(solver, str):
-        solver = choose(SOLVERS, solver, "solver")()
-    if not forward and not getattr(solver, "generates", True):
+    method = choose(SOLVERS, solver, "solver")() if isinstance(solver, str) else solver
+    if not forward and not getattr(method, "generates", True):
         raise ValueError("ode: inverse_euler is for encode, where it undoes the steps of generate; generate by euler")
-    adapts = path.steps is None
-    if adapts and not isinstance(solver, diffrax.AbstractAdaptiveSolver):
-        raise ValueError(f"ode: {type(solver).__name__} cannot adapt its steps; pass steps=N")
-    if not any(isinstance(value, jax.core.Tracer) for value in (rtol, atol)):
+    if path.steps is None and not isinstance(method, diffrax.AbstractAdaptiveSolver):
+        raise ValueError(f"ode: {type(method).__name__} cannot adapt its steps; pass steps=N")
+    if not any(isinstance(value, Tracer) for value in (rtol, atol)):
         if not (rtol >= 0 and atol >= 0 and rtol + atol > 0):
             raise ValueError(f"ode: rtol and atol must not be negative nor both 0, got {rtol} and {atol}")
         rtol, atol = np.asarray(rtol, np.float64), np.asarray(atol, np.float64)
     if isinstance(frames, bool) or not isinstance(frames, (int, np.integer)) or frames < 0:
         raise ValueError(f"ode: frames must be a whole number of at least 0, got {frames!r}")
     most: int | None = max_steps
-    if adapts:
+    if path.steps is None:
         adjoint = adjoint or diffrax.RecursiveCheckpointAdjoint()
     elif adjoint is None:  # any number of steps, so that the same program serves them all
         adjoint, most = diffrax.RecursiveCheckpointAdjoint(checkpoints=CHECKPOINTS), None
-    elif not isinstance(path.steps, jax.core.Tracer):
+    elif not isinstance(path.steps, Tracer):
         most = 1 << (int(max(path.steps, default=1)) - 1).bit_length()
-    return Settings(solver, (rtol, atol), int(frames), adjoint, most, progress_meter or diffrax.NoProgressMeter())
+    return Settings(method, (rtol, atol), int(frames), adjoint, most, progress_meter or diffrax.NoProgressMeter())
 
 
 def walk(

@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gdm_jax.process.arrays import Leaf
+
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -27,8 +29,8 @@ class Basis:
       rank: int `[*shape]`, the frequency index of each coefficient, or None where there is no frequency.
     """
 
-    matrices: tuple[np.ndarray | jax.Array, ...] = ()
-    rank: np.ndarray | None = None
+    matrices: tuple[Leaf, ...] = ()
+    rank: Leaf | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -49,7 +49,7 @@ class Family:
         order = jnp.asarray(self.orders)[jax.random.randint(of_order, (), 0, len(self.orders))]
         return intervals.reorder(order)
 
-    def schedule(self, order: Sequence[int] = (), *, intervals: int = 0) -> Schedule:
+    def schedule(self, order: Sequence[int] | np.ndarray = (), *, intervals: int = 0) -> Schedule:
         """The schedule of one order, by default the first, and of one set of intervals.
 
         Raises:

@@ -15,7 +15,10 @@ import math
 from collections.abc import Callable, Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+
+from gdm_jax.process.arrays import Leaf
 
 LARGEST = 2**24  # elements of a datum; more fits no network
 
@@ -33,7 +36,7 @@ class Groups:
     `Groups` may be a static argument or a field of a Flax module.
     """
 
-    index: np.ndarray
+    index: Leaf
     k: int = dataclasses.field(metadata={"static": True})
 
     @property
@@ -219,6 +222,12 @@ def check_groups(groups: Sequence[int], k: int) -> list[int]:
     if outside:
         raise ValueError(f"groups: {outside[0]} is out of range; there are groups 0..{k - 1}")
     return groups
+
+
+def of_elements(index: np.ndarray | jax.Array, shape: Sequence[int]) -> np.ndarray | jax.Array:
+    """The group of every element of a datum, `[*shape]`. Axes that index lacks are the last ones (the channels)."""
+    padded = index.reshape(index.shape + (1,) * (len(shape) - index.ndim))
+    return (jnp if isinstance(index, jax.Array) else np).broadcast_to(padded, tuple(shape))
 
 
 # Each takes, by name, what it needs among shape (the grid, without channels), data_shape (with them), k, blocks,

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gdm_jax.process.arrays import Leaf
 from gdm_jax.process.groups import check_groups
 
 SHORTEST = 1e-6  # interval of a group; float32 times cannot tell much shorter ones apart
@@ -36,8 +37,8 @@ class Schedule:
     schedule is known wherever it is made, also inside a function that JAX is compiling.
     """
 
-    t_start: np.ndarray | jax.Array
-    t_end: np.ndarray | jax.Array
+    t_start: Leaf
+    t_end: Leaf
 
     @property
     def k(self) -> int:
@@ -105,7 +106,7 @@ def scalar() -> Schedule:
     return uniform(1)
 
 
-def from_boundaries(boundaries: Sequence[float], *, order: Sequence[int] | None = None) -> Schedule:
+def from_boundaries(boundaries: Sequence[float] | np.ndarray, *, order: Sequence[int] | None = None) -> Schedule:
     """Adjacent intervals that meet at the k - 1 boundaries, rising in (0, 1).
 
     The first interval [0, boundaries[0]] goes to the group generated last (Table 2: with bands, the highest).
@@ -134,7 +135,7 @@ def overlapping(k: int, overlap: float, *, order: Sequence[int] | None = None) -
     return _ordered(start, np.minimum(start + length, 1.0), order)
 
 
-def from_intervals(t_start: Sequence[float], t_end: Sequence[float]) -> Schedule:
+def from_intervals(t_start: Sequence[float] | np.ndarray, t_end: Sequence[float] | np.ndarray) -> Schedule:
     """Any intervals, one per group, overlapping or with pauses between them.
 
     Raises:

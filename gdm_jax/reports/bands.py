@@ -3,50 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from gdm_jax import keys, latent, metrics, pixels
 from gdm_jax.drawing import charts
 from gdm_jax.model import Model
+from gdm_jax.process.groups import Groups
 from gdm_jax.reports.report import Report, table
+
+__all__ = ["bands", "counts"]
 
 
 def bands(
-    model: Model, x, labels, features: Callable, *, sets: int = 24, members: int = 16, seed: int = 0, **options
+    model: Model,
+    x: Float[np.ndarray, " n *shape"],
+    labels: Int[np.ndarray, " n"] | None,
+    features: Callable,
+    *,
+    sets: int = 24,
+    members: int = 16,
+    seed: int = 0,
+    **options: Any,
 ) -> Report:
     """What each group of the latent carries.
 
-    * whether encoded latents of the data are normal and independent, group by group (Remark 4.1);
-    * how well a linear probe reads the class off each group;
-    * how much of what one sees is still free when the lowest components are fixed (Fig. 4a): the perceptual variance
-      of `sets` times `members` samples that share them.
+    * Remark 4.1: whether encoded latents of the data are normal and independent, group by group.
+    * How well a linear probe reads the class off each group.
+    * Fig. 4a: how much of what one sees is still free when the lowest components are fixed. It is measured as the
+      perceptual variance of samples that share these components.
 
     Args:
-      x: data `[n, *shape]` in [-1, 1], n above the number of elements.
-      labels: `[n]`; None, or one class alone, leaves out the probe.
-      features: images -> `[n, d]`, what perception is taken to be; see `gdm_jax.metrics`.
-      seed: of the samples, and of the noise where the model was trained on dequantised data.
-      **options: of `Model.encode` and `Model.decode`.
+      model: Model of images.
+      x: Data in [-1, 1], more examples than elements.
+      labels: Classes of the data. None, or one class alone, leaves out the probe.
+      features: Function images -> `[n, dim]` that stands for perception; see `gdm_jax.metrics`.
+      sets: Number of sets of samples that share their lowest components.
+      members: Number of samples in a set.
+      seed: Seed of the samples, and of the noise where the model was trained on dequantised data.
+      **options: Options of `Model.encode` and `Model.decode`.
     """
     labels = labels if labels is not None and len(np.unique(labels)) > 1 else None
     process, shape, data = model.process, model.config.data.shape, model.config.data
-    if data.dequantise:  # the data that it was trained to encode
-        x = pixels.dequantise(x, keys.each(seed, "dequantise", count=len(x)), data.levels)
+    if data.dequantise:  # the model was trained to encode such data
+        x = np.asarray(pixels.dequantise(x, keys.each(seed, "dequantise", count=len(x)), data.levels))
     z_bar = np.asarray(process.basis.forward(model.encode(x, **options)))
     index = np.asarray(process.groups.index)
     normal = metrics.group_normality(z_bar, index)
     numbers = {name: np.asarray(values).tolist() for name, values in normal._asdict().items()}
-    heads = ["", "mean", "std", "kurtosis", "KS distance"]
+    heads, told = ["", "mean", "std", "kurtosis", "KS distance"], ""
     columns = [normal.mean, normal.std, normal.kurtosis, normal.ks]
     if labels is not None:
         probed = metrics.probe(z_bar, labels, index)
         numbers["probe"] = {name: np.asarray(values).tolist() for name, values in probed._asdict().items()}
         heads, columns = [*heads, "tells the class"], [*columns, probed.accuracy]
+        told = f"\nAll groups together tell the class of {probed.accuracy_all:.3f}; chance is {probed.chance:.3f}.\n"
     rows = [(f"group {j}", *(f"{column[j]:.3f}" for column in columns)) for j in range(process.k)]
-    text = table(heads, rows)
-    if labels is not None:
-        text += f"\nAll groups together tell the class of {probed.accuracy_all:.3f}; chance is {probed.chance:.3f}.\n"
+    text = table(heads, rows) + told
     if process.k > 1 and len(x) > z_bar[0].size + 1:
         correlation = metrics.group_correlation(z_bar, index)
         numbers["group_correlation"] = correlation._asdict()
@@ -71,7 +86,7 @@ def bands(
     return Report(text, numbers, {"perception": charts.curve(fixed, {"this model": (mean, error)}, **axes)})
 
 
-def counts(groups) -> list[int]:
+def counts(groups: Groups) -> list[int]:
     """Numbers of components to fix: none, powers of two, and where the groups end."""
     size = int(groups.sizes.sum())
     powers = [2**n for n in range(size.bit_length()) if 2**n < size]

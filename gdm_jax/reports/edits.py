@@ -1,35 +1,46 @@
 """Labelled figures of what the latent is for, laid out as the paper's  (Sec. 4.2-4.5): Figs. 3, 4b, 6, 7, 8, 9.
 
-Every function takes a model and a `Source`, images with the latents they come back from, edits the latents by
+Every function takes a model and a `Source`, images with the latents that decode to them, edits the latents by
 `gdm_jax.latent` or fills by `gdm_jax.conditional`, and returns a picture and its images as an array.
+
+A new edit is a function `(model, source, ...) -> Edit` and a line of EDITS. The first line of its docstring is its
+help, and its parameters are those of `gdm edit` that it takes: donors, groups, elements, channel, count, spherical,
+seed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
+from jaxtyping import Float
 from PIL import Image
 
 from gdm_jax import drawing, keys, latent
 from gdm_jax.model import Model
 from gdm_jax.process.groups import check_groups
 
+__all__ = ["EDITS", "Edit", "Source", "check", "fill", "from_images", "from_seeds"]
+__all__ += ["interpolate", "keep", "resample", "swap", "traverse"]
+
+Images = Float[jax.Array | np.ndarray, " n *shape"]
+
 
 class Source(NamedTuple):
     """Images and the latents that decode to them.
 
     Attributes:
-      x: `[n, *shape]` in [-1, 1].
-      z: `[n, *shape]`.
-      options: of `Model.decode`, with which z decodes to x.
-      uncertain: numbers of the images whose latent does not decode to them.
+      x: Images in [-1, 1].
+      z: Latents.
+      options: Options of `Model.decode` with which z decodes to x.
+      uncertain: Numbers of the images whose latent does not decode to them.
     """
 
-    x: np.ndarray
-    z: np.ndarray
-    options: dict
+    x: Float[np.ndarray, " n *shape"]
+    z: Float[np.ndarray, " n *shape"]
+    options: dict[str, Any]
     uncertain: list[int]
 
 
@@ -37,16 +48,27 @@ class Edit(NamedTuple):
     """A labelled picture, and the images in it that were made, `[..., *shape]`."""
 
     page: Image.Image
-    x: np.ndarray
+    x: Float[np.ndarray, " *cells height width channel"]
 
 
-def from_images(model: Model, x, *, solver=None, steps=None, label=None, **options) -> Source:
-    """Real images, encoded so that they come back: by undoing Euler's steps, or by another solver's encode.
+def from_images(
+    model: Model,
+    x: Images,
+    *,
+    solver: str | None = None,
+    steps: int | Sequence[int] | None = None,
+    label: int | Sequence[int] | None = None,
+    **options: Any,
+) -> Source:
+    """Real images with latents that decode to them, found by undoing Euler's steps, or by another solver's encode.
 
     Args:
-      x: `[n, *shape]` in [-1, 1].
-      solver, steps, **options: of `Model.encode`; without a solver, `Model.invert`.
-      label: as `Model.encode`.
+      model: Model of images.
+      x: Images in [-1, 1].
+      solver: Solver that encodes. None and "euler" undo Euler's steps by `Model.invert`.
+      steps: Number of steps.
+      label: Class that the model is told, as in `Model.encode`.
+      **options: Further options of `Model.encode`.
     """
     x = np.asarray(x, np.float32)
     if solver not in (None, "euler", "inverse_euler"):
@@ -56,17 +78,44 @@ def from_images(model: Model, x, *, solver=None, steps=None, label=None, **optio
     shared = {name: options[name] for name in ("progress", "batch", "guidance") if name in options}
     found = model.invert(x, steps=steps, label=label, **shared)
     options = {**options, "solver": "euler", "steps": steps, "label": label}
-    return Source(x, found.z, options, np.flatnonzero(~found.converged).tolist())
+    return Source(x, np.asarray(found.z), options, np.flatnonzero(~np.asarray(found.converged)).tolist())
 
 
-def from_seeds(model: Model, seeds: Sequence[int], **options) -> Source:
-    """Samples, one from each seed. **options: of `Model.decode`."""
+def from_seeds(model: Model, seeds: Sequence[int], **options: Any) -> Source:
+    """Samples, one from each seed; the options are those of `Model.decode`."""
     z = np.asarray(latent.noise(seeds, model.config.data.shape))
     return Source(model.decode(z, **options), z, options, [])
 
 
+def check(
+    model: Model,
+    *,
+    groups: Sequence[int] = (),
+    elements: Sequence[int] = (),
+    count: int = 1,
+    seed: int = 0,
+    **others: Any,
+) -> None:
+    """Raises ValueError for values that no edit of the model takes; asked before anything is solved."""
+    keys.check_seeds([seed])
+    check_groups(groups, model.process.k)
+    for element in elements:
+        latent.place(model.process, element)
+    _count(count)
+
+
 def swap(model: Model, source: Source, donors: Source, groups: Sequence[int]) -> Edit:
-    """A matrix: the image of each row with groups of the donor of each column (Fig. 7); x is `[n, donors, *shape]`."""
+    """Take groups of each donor into each image, a matrix (Fig. 7).
+
+    Args:
+      model: Model of images.
+      source: Images, a row each.
+      donors: Donors, a column each.
+      groups: Groups that are taken from the donors.
+
+    Returns:
+      x is `[n, donors, *shape]`.
+    """
     groups = _some(model, groups)
     n, m, shape = len(source.z), len(donors.z), source.x.shape[1:]
     rows, columns = np.repeat(source.z, m, axis=0), np.tile(donors.z, (n,) + (1,) * len(shape))
@@ -88,12 +137,14 @@ def swap(model: Model, source: Source, donors: Source, groups: Sequence[int]) ->
 def interpolate(
     model: Model, source: Source, *, groups: Sequence[int] | None = None, count: int = 7, spherical: bool = True
 ) -> Edit:
-    """From the first image to the second, one group a row with the others fixed, then all (Fig. 3).
+    """Go from each image to the next, one group a row, then all groups (Fig. 3).
 
     Args:
-      source: of two images or more; every two neighbours make a block of rows.
-      groups: one row that moves these alone instead.
-      count: steps from one to the other.
+      model: Model of images.
+      source: Two images or more; every two neighbours make a block of rows.
+      groups: Groups that move, in one row, instead of the rows for each group and for all.
+      count: Number of steps from one image to the other.
+      spherical: Whether groups move along great circles, or else along straight lines.
 
     Returns:
       x is `[pairs, rows, count, *shape]`.
@@ -122,13 +173,29 @@ def interpolate(
 
 
 def traverse(
-    model: Model, source: Source, elements: Sequence[int], *, channel: int | None = None, count: int = 7, extent=3.0
+    model: Model,
+    source: Source,
+    elements: Sequence[int] | None = None,
+    *,
+    channel: int | None = None,
+    count: int = 7,
+    extent: float = 3.0,
 ) -> Edit:
-    """One element of the latent from -extent to extent, a row an element, a block an image (Figs. 6, 8).
+    """Move one element of the latent from -3 to 3, a row an element (Figs. 6, 8).
+
+    Args:
+      model: Model of images.
+      source: Images, a block of rows each.
+      elements: Numbers of the elements, the lowest frequency first; the first four if None.
+      channel: Channel that moves; all of them together if None.
+      count: Number of values.
+      extent: Largest value; the least is its negative.
 
     Returns:
       x is `[n, elements, count, *shape]`.
     """
+    if elements is None:
+        elements = range(min(4, int(model.process.groups.sizes.sum())))
     if not len(elements) or count < 2:
         raise ValueError(f"traverse: needs an element and two values, got {list(elements)} and {count}")
     values = np.linspace(-extent, extent, count)
@@ -150,20 +217,26 @@ def traverse(
     return Edit(drawing.stack(pages), np.stack(made))
 
 
-def resample(model: Model, source: Source, *, keep: Sequence[int] | None = None, count: int = 4, seed: int = 0) -> Edit:
-    """Each image with the groups not kept drawn anew, `count` times (Fig. 9).
+def resample(
+    model: Model, source: Source, *, groups: Sequence[int] | None = None, count: int = 4, seed: int = 0
+) -> Edit:
+    """Keep groups and draw the others anew, by default for every prefix of the order (Fig. 9).
 
     Args:
-      keep: groups kept; None for a block of pictures for each prefix of the order of generation.
+      model: Model of images.
+      source: Images, a row each.
+      groups: Groups that are kept; None makes a block of rows for each prefix of the order of generation.
+      count: Number of draws of each image.
+      seed: Seed of the draws.
 
     Returns:
       x is `[keeps, n, count, *shape]`.
     """
     _count(count)
-    if keep is None and not model.schedule.prefixes():
+    if groups is None and not model.schedule.prefixes():
         raise ValueError("groups: no group of this model is finished before another begins; name those to keep")
     pages, made = [], []
-    for kept in _keeps(model, keep)[: -1 if keep is None else None]:
+    for kept in _keeps(model, groups)[: -1 if groups is None else None]:
         key = keys.root(seed, "resample")
         z = np.asarray(latent.resample(model.process, source.z, kept, key, count=count))
         x = _decode_each(model, z.swapaxes(0, 1), source)
@@ -174,10 +247,13 @@ def resample(model: Model, source: Source, *, keep: Sequence[int] | None = None,
 
 
 def keep(model: Model, source: Source, *, groups: Sequence[int] | None = None, seed: int | None = None) -> Edit:
-    """Each image from a part of its latent, the rest zero, or noise if a seed is given (Fig. 4b).
+    """Keep groups and set the others to zero, or to noise with a seed, by default for every prefix (Fig. 4b).
 
     Args:
-      groups: those kept; None for a column for each prefix of the order of generation, and all.
+      model: Model of images.
+      source: Images, a row each.
+      groups: Groups that are kept; None makes a column for each prefix of the order of generation, and for all groups.
+      seed: Seed of the noise; without it the other groups are zero.
 
     Returns:
       x is `[n, keeps, *shape]`.
@@ -193,13 +269,24 @@ def keep(model: Model, source: Source, *, groups: Sequence[int] | None = None, s
     return Edit(_beside_source(source, x, heads, f"kept from the latent, the rest {rest}"), x)
 
 
-def fill(model: Model, source: Source, groups: Sequence[int], *, count: int = 6, seeds=None, **options) -> Edit:
+def fill(
+    model: Model,
+    source: Source,
+    groups: Sequence[int],
+    *,
+    count: int = 6,
+    seeds: Sequence[int] | None = None,
+    **options: Any,
+) -> Edit:
     """Each image with the groups not kept generated given those kept, `count` times.
 
     Args:
-      groups: kept as they are in the image, not in its latent.
-      seeds: `[count]` of the noise.
-      **options: of `Model.fill`.
+      model: Model of images.
+      source: Images, a row each; their latents are not used.
+      groups: Groups that are kept as they are in the image.
+      count: Number of fillings of each image.
+      seeds: Seeds of the noise, one for each filling; 0, 1, ... if None.
+      **options: Further options of `Model.fill`.
 
     Returns:
       x is `[n, count, *shape]`.
@@ -212,7 +299,7 @@ def fill(model: Model, source: Source, groups: Sequence[int], *, count: int = 6,
     label = options.pop("label", None)
     if np.ndim(label):
         label = np.repeat(label, len(seeds))
-    x = model.fill(repeated, groups, seeds=np.tile(seeds, n), label=label, **options).reshape(n, len(seeds), *shape)
+    x = model.fill(repeated, groups, seeds=seeds * n, label=label, **options).reshape(n, len(seeds), *shape)
     cells = np.concatenate([source.x[:, None], known[:, None], x], axis=1)
     page = drawing.grid(
         cells.reshape(-1, *shape),
@@ -230,14 +317,14 @@ def _count(count: int) -> None:
         raise ValueError(f"count: must be at least 1, got {count}")
 
 
-def _keeps(model: Model, groups) -> list[list[int]]:
+def _keeps(model: Model, groups: Sequence[int] | None) -> list[list[int]]:
     """The one set asked for, or every prefix of the order of generation and the whole."""
     if groups is not None:
         return [_some(model, groups, whole=True)]
     return [*map(list, model.schedule.prefixes()), list(range(model.process.k))]
 
 
-def _some(model: Model, groups, whole: bool = False) -> list[int]:
+def _some(model: Model, groups: Sequence[int], whole: bool = False) -> list[int]:
     groups = check_groups(groups, model.process.k)
     if not groups or (len(groups) == model.process.k and not whole):
         raise ValueError(f"groups: name at least one of {model.process.k}, and not all, for there to be an edit")
@@ -248,7 +335,7 @@ def _decode(model: Model, z, source: Source) -> np.ndarray:
     """Decoded as the source is; its labels, one an image, are repeated in turn."""
     options = dict(source.options)
     label = options.get("label")
-    if np.ndim(label) and len(label) != len(z):
+    if label is not None and np.ndim(label) and len(label) != len(z):
         options["label"] = np.repeat(label, len(z) // len(label))
     return model.decode(np.asarray(z), **options)
 
@@ -260,7 +347,7 @@ def _decode_each(model: Model, z, source: Source) -> np.ndarray:
 
 def _one(source: Source, i: int) -> Source:
     label = source.options.get("label")
-    options = {**source.options, "label": int(label[i]) if np.ndim(label) else label}
+    options = {**source.options, "label": int(label[i]) if label is not None and np.ndim(label) else label}
     return Source(source.x[i : i + 1], source.z[i : i + 1], options, [])
 
 
@@ -280,3 +367,12 @@ def _named(groups: Sequence[int]) -> str:
         return f"group {groups[0]}"
     run = groups == list(range(groups[0], groups[-1] + 1))
     return f"groups {groups[0]}-{groups[-1]}" if run else f"groups {' '.join(map(str, groups))}"
+
+
+EDITS: dict[str, Callable[..., Edit]] = {
+    "swap": swap,
+    "interpolate": interpolate,
+    "traverse": traverse,
+    "resample": resample,
+    "keep": keep,
+}

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 
 from gdm_jax import drawing, pixels
 from gdm_jax.likelihood import Likelihood
 from gdm_jax.model import Model
 from gdm_jax.reports.report import Report, table
 
+__all__ = ["bits"]
+
 PICTURED = 8  # images on a map of bits
 
 
-def bits(model: Model, x, found: Likelihood, *, dequantised: bool) -> Report:
+def bits(model: Model, x: Float[np.ndarray, " n *shape"], found: Likelihood, *, dequantised: bool) -> Report:
     """Likelihoods of data as a table by group and, for images, a map: dark where an element costs many bits.
 
     Args:
-      x: `[n, *shape]`, what `found` is of.
-      found: of `Model.log_likelihood`.
-      dequantised: `found` is of grey levels, counted in bits a dimension; otherwise of densities, in nats.
+      model: Model that computed the likelihoods.
+      x: Data.
+      found: Likelihoods of the data, from `Model.log_likelihood`.
+      dequantised: Whether they are bounds for grey levels, counted in bits a dimension, or else densities, in nats.
     """
     channels = int(np.prod(x.shape[1:])) // int(model.process.groups.sizes.sum())
     sizes = model.process.groups.sizes * channels
@@ -36,19 +40,19 @@ def bits(model: Model, x, found: Likelihood, *, dequantised: bool) -> Report:
         rows.append((name, int(size), f"{values.mean():.4f}", "unknown" if error is None else f"{error:.4f}"))
         numbers[name] = {"elements": int(size), "mean": float(values.mean()), "standard_error": error}
     scale = np.log(2) * sizes.sum() if dequantised else 1.0
-    known = not np.isnan(found.error).any()  # one probe of one draw does not tell
+    known = not np.isnan(found.error).any()  # a single probe of a single draw does not tell
     within = float(np.mean(np.square(found.error)) ** 0.5 / scale) if known else None
     numbers["standard_error_of_one"] = within
     text = table(("", "elements", unit, "standard error"), rows)
-    estimated = f"; of one, estimated to a standard error of {within:.2g}" if within else ""
+    estimated = f"; each estimate has a standard error of {within:.2g}" if within else ""
     if not known:
-        estimated = "; of one, an estimate of unknown error"
+        estimated = "; the standard error of each estimate is unknown"
     text += f"\nOver {len(x)} examples{estimated}.\n"
     if not dequantised or x.ndim != 4:
         return Report(text, numbers, {})
     per_element = np.asarray(model.process.spread(groups[:PICTURED].astype(np.float32), x[:PICTURED]))
     maps = per_element.mean(-1)  # over channels, where they have groups of their own
-    of = "" if model.process.basis.rank is None else ", by frequency, the lowest at the top left"
+    place = "" if model.process.basis.rank is None else ", by frequency, the lowest at the top left"
     heads = [f"{value:.2f}" for value in total[:PICTURED]]
-    page = drawing.heat(maps, images=x[:PICTURED], columns=len(maps), heads=heads, unit=f"{unit}{of}")
+    page = drawing.heat(maps, images=x[:PICTURED], columns=len(maps), heads=heads, unit=f"{unit}{place}")
     return Report(text, numbers, {"likelihood": page})

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
+from PIL import Image
 
 from gdm_jax import data, drawing, latent
 from gdm_jax.model import Model
+from gdm_jax.ode.inversion import Inversion
+from gdm_jax.process.schedule import Schedule
+
+__all__ = ["begun", "compare", "frames", "moment", "strip", "write"]
+
+PAIRS = 8
 
 
-def moment(schedule, progress: float) -> str:
-    """What generation is doing at `progress` in [0, 1], e.g. "1: 50%" for half-way through group 1."""
+def moment(schedule: Schedule, progress: float) -> str:
+    """Which groups generation is in at `progress` in [0, 1], e.g. "1: 50%" for half-way through group 1."""
     alpha = np.asarray(schedule.alpha(1 - progress))
     active = [j for j in range(len(alpha)) if 0 < alpha[j] < 1]
     if active:
@@ -20,17 +30,14 @@ def moment(schedule, progress: float) -> str:
     return "noise" if progress <= 0 else "data" if progress >= 1 else f"{(alpha == 1).sum()} done"
 
 
-PAIRS = 8
-
-
-def write(model: Model, folder, *, progress: bool = False, **options) -> list[str]:
+def write(model: Model, folder: str | os.PathLike, *, progress: bool = False, **options: Any) -> list[str]:
     """Write every picture that fits the model's data into `folder`.
 
     Args:
-      model: of images, or of points on the plane.
-      folder: for the files; made if missing.
-      progress: show bars.
-      **options: of `Model.decode`.
+      model: Model of images, or of points on the plane.
+      folder: Folder for the files; made if missing.
+      progress: Whether bars are shown.
+      **options: Options of `Model.decode`.
 
     Returns:
       One line for each file: its name and what it shows.
@@ -41,15 +48,15 @@ def write(model: Model, folder, *, progress: bool = False, **options) -> list[st
         return ["samples.png: 8,192 samples"]
     source = data.open_source(model.config.data, write=False)  # before the long part
     real, _ = data.examples(source, data.spread(64, len(source)))
-    lines = samples(model, folder, options)
+    lines = _samples(model, folder, options)
     z = model.invert(real, progress=options["progress"])
-    lines += reconstruction(model, folder, real, z, options)
+    lines += _reconstruction(model, folder, real, z, options)
     if model.process.k > 1:
-        lines += mixing(model, folder, real, np.asarray(z.z), options)
+        lines += _mixing(model, folder, real, np.asarray(z.z), options)
     return lines
 
 
-def samples(model: Model, folder: pathlib.Path, options: dict) -> list[str]:
+def _samples(model: Model, folder: pathlib.Path, options: dict[str, Any]) -> list[str]:
     """A grid of samples; a strip and a film of how they come about, without the noise of groups not begun."""
     x, times, states = model.sample(64, frames=frames(model), **options)
     states = begun(model, times, states)
@@ -63,14 +70,16 @@ def samples(model: Model, folder: pathlib.Path, options: dict) -> list[str]:
     ]
 
 
-def compare(models: Sequence[Model], names: Sequence[str], folder, **options) -> list[str]:
+def compare(
+    models: Sequence[Model], names: Sequence[str], folder: str | os.PathLike, **options: Any
+) -> list[str]:
     """How samples from the same seeds come about in some models of one data shape, side by side (Fig. 2).
 
     Args:
-      models: two or more.
-      names: theirs, for the titles.
-      folder: for the files; made if missing.
-      **options: of `Model.decode`.
+      models: Two models or more.
+      names: Names of the models, for the titles.
+      folder: Folder for the files; made if missing.
+      **options: Options of `Model.decode`.
     """
     folder = pathlib.Path(folder)
     if len({model.config.data.shape for model in models}) > 1 or any(
@@ -88,7 +97,9 @@ def compare(models: Sequence[Model], names: Sequence[str], folder, **options) ->
     return ["strips.png: four samples of each from noise to data", "films.gif: sixteen of each coming about"]
 
 
-def strip(model: Model, times, states, title: str = ""):
+def strip(
+    model: Model, times: Float[np.ndarray, " times"], states: Float[np.ndarray, " times n *shape"], title: str = ""
+) -> Image.Image:
     """Samples `[times, n, *shape]` from noise to data, a row each, under what is being generated."""
     chosen = np.linspace(0, len(states) - 1, 13).astype(int)
     moments = [moment(model.schedule, 1 - t) for t in times[chosen]]
@@ -97,18 +108,22 @@ def strip(model: Model, times, states, title: str = ""):
 
 
 def frames(model: Model) -> int:
-    """Frames a group that make a film of about two dozen."""
+    """Number of frames for each group that makes a film of about two dozen frames."""
     return max(2, 24 // model.process.k)
 
 
-def begun(model: Model, times, states) -> np.ndarray:
+def begun(
+    model: Model, times: Float[np.ndarray, " times"], states: Float[np.ndarray, " times n *shape"]
+) -> Float[np.ndarray, " times n *shape"]:
     """States `[times, n, *shape]` with groups not begun set to zero, mid-grey in pixels; the first is always shown."""
     t_end = np.asarray(model.schedule.t_end)
     visible = (times[:, None] < t_end - 1e-6) | (t_end == t_end.max())
     return np.stack([model.process.diagonal(v.astype(np.float32), x) for v, x in zip(visible, states)])
 
 
-def reconstruction(model: Model, folder: pathlib.Path, real, inversion, options: dict) -> list[str]:
+def _reconstruction(
+    model: Model, folder: pathlib.Path, real: np.ndarray, inversion: Inversion, options: dict[str, Any]
+) -> list[str]:
     """Real images, what their latents decode to, and the difference."""
     steps = {"solver": "euler", "steps": model.inverse_steps}
     again = model.decode(inversion.z, **{**options, **steps})
@@ -124,7 +139,9 @@ def reconstruction(model: Model, folder: pathlib.Path, real, inversion, options:
     ]
 
 
-def mixing(model: Model, folder: pathlib.Path, real, z, options: dict) -> list[str]:
+def _mixing(
+    model: Model, folder: pathlib.Path, real: np.ndarray, z: np.ndarray, options: dict[str, Any]
+) -> list[str]:
     """Pairs of real images with groups 0..j of the first and the rest of the second."""
     k = model.process.k
     a, b = slice(0, None, len(z) // PAIRS), slice(len(z) // PAIRS // 2, None, len(z) // PAIRS)

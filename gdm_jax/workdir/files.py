@@ -15,7 +15,7 @@ import numpy as np
 from gdm_jax import _tables
 
 
-def claim(folder: str | os.PathLike, *names: str, field: str = "--out") -> pathlib.Path:
+def claim(folder: str | os.PathLike, *names: str, field: str = "folder") -> pathlib.Path:
     """The folder, once it is known that it can be made, and that these files and folders can be written in it.
 
     It is asked before the long part of a command, and leaves nothing behind. A symbolic link, at a name or anywhere

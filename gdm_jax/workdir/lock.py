@@ -25,7 +25,7 @@ def owned(folder: str | os.PathLike) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            raise ValueError(f"--workdir: {str(folder)!r} is in use by another run, {lock.read().strip()}") from None
+            raise ValueError(f"workdir: {str(folder)!r} is in use by another run, {lock.read().strip()}") from None
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
                 raise

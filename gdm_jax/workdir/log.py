@@ -72,7 +72,7 @@ def read(workdir) -> list[dict]:
     """
     path = pathlib.Path(workdir) / "metrics.jsonl"
     if path.exists() and path.stat().st_size > LARGEST:
-        raise ValueError(f"--workdir: {str(path)!r} is larger than {LARGEST:,} bytes; no run writes so many numbers")
+        raise ValueError(f"workdir: {str(path)!r} is larger than {LARGEST:,} bytes; no run writes so many numbers")
     rows = []
     for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
         try:

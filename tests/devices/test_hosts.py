@@ -144,10 +144,10 @@ def test_one_that_fails_ends_all(file, cache, tmp_path, how, code, shown):
 @pytest.mark.parametrize(
     "words, message",
     [
-        (("nowhere", 2, 0), "--coordinator: must be auto or HOST:PORT, got 'nowhere'"),
-        (("a:1", 2, 2), "--process: must be one of 0 ... --processes - 1, got 2 of 2"),
-        (("a:1", None, 0), "--process: must be one of"),
-        (("auto", 2, None), "--coordinator auto: finds out --processes"),
+        (("nowhere", 2, 0), "coordinator: must be auto or HOST:PORT, got 'nowhere'"),
+        (("a:1", 2, 2), "process: must be one of 0 ... processes - 1, got 2 of 2"),
+        (("a:1", None, 0), "process: must be one of"),
+        (("auto", 2, None), "coordinator: auto finds out processes"),
     ],
 )
 def test_bad_addresses(words, message):

@@ -76,14 +76,16 @@ def test_gaps_move_what_is_to_their_right():
 
 @pytest.mark.parametrize("side, channels", [(8, 1), (8, 3), (256, 1), (256, 3)])
 def test_labels_wrap_and_keep_their_ink(side, channels):
-    """Every letter of a label of several words is there, whether it takes one line or two."""
+    """Every letter of a label of several words is there, in one line or two, at its own column or row."""
     images = np.ones((4, side, side, channels))
     long, short = ["without group 2", "one"], ["without", "one"]
+    cut = max(64, side) + 2 * sheets.MARGIN  # where the second column or row begins
     for where in ("heads", "rows"):
-        pages = [drawing.grid(images, columns=2, **{where: labels}) for labels in (long, short)]
-        letters = sum(map(ink, map(sheets._banner, long)))
-        assert ink(pages[0]) == pytest.approx(letters, rel=0.05)
-        assert ink(pages[1]) < 0.7 * letters
+        pages = [grey(drawing.grid(images, columns=2, **{where: labels})) for labels in (long, short)]
+        parts = np.split(pages[0], [cut], axis=1 if where == "heads" else 0)
+        for part, label in zip(parts, long):
+            assert ink(part) == pytest.approx(ink(sheets._banner(label)), rel=0.05)
+        assert ink(pages[1]) < 0.7 * ink(pages[0])
     heights = [drawing.grid(images, columns=2, heads=labels).height for labels in (long, short)]
     assert heights[0] - heights[1] == (sheets.LINE if side == 8 else 0)
 
@@ -112,11 +114,12 @@ def test_wrapping():
 
 
 def test_title_stands_above():
-    plain, titled = (drawing.grid([BLACK], cell=16, title=title) for title in ("", "A title wider than the picture"))
+    title = "A title wider than the picture"
+    plain, titled = (drawing.grid([BLACK], cell=16, title=text) for text in ("", title))
     above = titled.height - plain.height
     assert above > 0 and titled.width > plain.width
     np.testing.assert_array_equal(grey(titled)[above:, : plain.width], grey(plain))
-    assert ink(grey(titled)[:above]) > 0
+    assert ink(grey(titled)[:above]) == ink(sheets._banner(title))
 
 
 def test_stack():
@@ -155,10 +158,12 @@ def drawn(tmp_path, monkeypatch, frames, **options):
 def test_captions_stand_above(tmp_path, monkeypatch):
     frames = np.repeat(BLACK[None, None], 3, 0)
     plain = drawn(tmp_path, monkeypatch, frames)
-    first, second, none = drawn(tmp_path, monkeypatch, frames, captions=["group 0: 50%", "group 1: 100%", ""])
+    captions = ["group 0: 50%", "group 1: 100%"]
+    first, second, none = drawn(tmp_path, monkeypatch, frames, captions=[*captions, ""])
     above = first.height - plain[0].height
     assert first.size == second.size == none.size and above > 0
-    assert ink(grey(first)[:above]) != ink(grey(second)[:above]) > 0 == ink(grey(none)[:above])
+    shown = [ink(grey(page)[:above]) for page in (first, second, none)]
+    assert shown == [*(ink(sheets._banner(caption)) for caption in captions), 0]
     for page in (first, second, none):  # no image moves
         np.testing.assert_array_equal(grey(page)[above:, : plain[0].width], grey(plain[0]))
 
@@ -192,9 +197,11 @@ def test_mp4_can_be_decoded(tmp_path, side, channels):
         assert (stream.codec_context.name, stream.pix_fmt, stream.average_rate) == ("h264", "yuv420p", 3)
         pages = [frame.to_ndarray(format="rgb24") for frame in file.decode(stream)]
     assert len(pages) == 6 + 3  # at 3 a second, the last held for one
-    height, width, _ = pages[0].shape
-    page = sheets._titled(drawing.grid(frames[0]), "a")
-    assert (width, height) == (page.width + page.width % 2, page.height + page.height % 2)
+    drawn = [sheets._titled(drawing.grid(moment), caption) for moment, caption in zip(frames, "abcdef")]
+    expected = [sheets._on_paper(page, page.width + page.width % 2, page.height + page.height % 2) for page in drawn]
+    for page, even in zip(pages, [*expected, *expected[-1:] * 3]):
+        assert page.shape == np.shape(even)
+        assert np.abs(page - np.asarray(even, float)).max() < 60  # a stroke of a letter is 225 darker than its paper
     shades = [page[-30, 30].mean() for page in pages]
     np.testing.assert_allclose(shades, [*pixels.to_uint8(np.linspace(-1, 1, 6)), 255, 255, 255], atol=6)
 
@@ -244,7 +251,9 @@ def test_heat_hatches_what_is_no_number():
     assert len(np.unique(hole)) == 2 and (hole == hole[..., :1]).all()  # two greys
     changed = np.argwhere((holed != whole).any(-1))
     assert (changed.min(0) == [16, 24]).all() and (changed.max(0) == [23, 31]).all()
-    assert page.width > without.width  # the bar explains it
+    beside = grey(page)[68:, without.width :]  # the bar goes on: a hatched piece, and what it means
+    hatch = maps._shaded(np.full((sheets.LINE, 2 * sheets.LINE), np.nan), 2 * sheets.LINE)
+    assert ink(beside) == ink(hatch) + ink(sheets._banner("no number"))
 
 
 def test_heat_of_vectors():

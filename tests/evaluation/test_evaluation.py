@@ -19,6 +19,7 @@ from gdm_jax.config import build
 from gdm_jax.evaluation import protocol, record
 from gdm_jax.evaluation.judges import Judge
 from gdm_jax.metrics import Statistics
+from gdm_jax.metrics.features import classifier
 from gdm_jax.model import Model
 
 SHAPE, D = (4, 4, 1), 16
@@ -92,9 +93,9 @@ def test_the_distance_of_a_known_law(model, tmp_path):
     c = scale_of(model)
     assert 0.1 < c < 0.3  # so that next to nothing is clipped
     found = evaluation.evaluate(model, judged(std=0.5), tmp_path, count=4_000, neighbours=0)
-    assert found["frechet"]["mean"] == pytest.approx(D * (c - 0.5) ** 2, rel=0.02)
+    assert found.frechet.mean == pytest.approx(D * (c - 0.5) ** 2, rel=0.02)
     own = evaluation.evaluate(model, judged(std=c), tmp_path, count=4_000, neighbours=0)
-    assert own["frechet"]["mean"] < 0.01 * found["frechet"]["mean"]
+    assert own.frechet.mean < 0.01 * found.frechet.mean
 
 
 def blurred(x_t, alpha):
@@ -114,18 +115,18 @@ def test_neither_batch_nor_devices_matter(model, tmp_path, monkeypatch, batch):
     monkeypatch.setattr(jax, "local_device_count", lambda: 1)
     np.testing.assert_allclose(several.sample(208, batch=64), x, atol=1e-5)
     again = evaluation.evaluate(several, judged(), tmp_path / "1", count=208, batch=64)
-    assert found["frechet"]["mean"] == pytest.approx(again["frechet"]["mean"], rel=1e-3)
-    assert found["depends_on"] == again["depends_on"]
+    assert found.frechet.mean == pytest.approx(again.frechet.mean, rel=1e-3)
+    assert found.depends_on == again.depends_on
 
 
 def test_sets_are_of_their_own_seeds(model, tmp_path):
     found = evaluation.evaluate(model, judged(), tmp_path, count=64, sets=3, neighbours=0)
-    values = found["frechet"]["sets"]
+    values = found.frechet.sets
     assert len(set(values)) == 3
-    assert found["frechet"]["mean"] == pytest.approx(np.mean(values))
-    assert found["frechet"]["std"] == pytest.approx(np.std(values, ddof=1))
+    assert found.frechet.mean == pytest.approx(np.mean(values))
+    assert found.frechet.std == pytest.approx(np.std(values, ddof=1))
     second = evaluation.evaluate(model, judged(), tmp_path, count=64, first_set=1, neighbours=0)
-    assert second["frechet"]["sets"] == values[1:2] and second["first_seed"] == 64 and second["frechet"]["std"] is None
+    assert second.frechet.sets == values[1:2] and second.first_seed == 64 and second.frechet.std is None
     x = model.sample(seeds=np.arange(64, 128))
     as_bytes = np.rint((np.clip(x, -1, 1) + 1) * 127.5) / 127.5 - 1
     direct = metrics.frechet_distance(metrics.pixels(as_bytes), judged().real)
@@ -154,8 +155,8 @@ class Sure:
 def test_samples_seen_as_what_they_were_told(model, tmp_path):
     sure = dataclasses.replace(judged(), classifier=Sure())
     found = evaluation.evaluate(model, sure, tmp_path, count=40, label=[3, 0, 1], neighbours=0)
-    assert found["as_told"]["mean"] == 14 / 40 and found["confident"]["mean"] == 1
-    assert "as_told" not in evaluation.evaluate(model, sure, tmp_path, count=40, neighbours=0)
+    assert found.measures["as_told"].mean == 14 / 40 and found.measures["confident"].mean == 1
+    assert "as_told" not in evaluation.evaluate(model, sure, tmp_path, count=40, neighbours=0).measures
 
 
 def test_goes_on_where_it_was_interrupted(model, tmp_path):
@@ -219,7 +220,7 @@ def test_all_that_a_number_depends_on_stands_beside_it(model, tmp_path):
     members = np.random.default_rng(0).normal(0, 0.3, (50, D))
     found = evaluation.evaluate(model, judged(members=members), tmp_path, count=40, solver="heun", steps=4)
     written = json.loads(next(tmp_path.rglob("40x1from0-*.json")).read_text())
-    assert written == json.loads(json.dumps(found))
+    assert written == json.loads(json.dumps(found.as_dict()))
     depends = written["depends_on"]
     assert depends["features"] == "pixels" and depends["checkpoint"] == 7
     assert depends["solver"] == "heun" and depends["steps"] == [2, 2]
@@ -271,7 +272,7 @@ def test_a_judge_of_digits_is_made_once(settings, digits, tmp_path, monkeypatch)
     assert judge.real.count == 1_797 and len(judge.members) == 300
     probabilities = judge.classifier.probabilities(x)
     np.testing.assert_allclose(judge.classifier.head(judge.features(x)), probabilities, atol=1e-6)
-    monkeypatch.setattr(metrics, "fit_classifier", None)
+    monkeypatch.setattr(classifier, "optax", None)  # without which none can be fitted
     monkeypatch.setattr(metrics, "statistics", None)
     again = evaluation.judge(settings, "classifier", tmp_path, members=300)
     assert again.name == judge.name and (again.members == judge.members).all()
@@ -284,8 +285,9 @@ def test_real_data_stand_near_themselves_and_noise_far_away(settings, digits, tm
     near = evaluation.compare_images(x, judge)
     rng = np.random.default_rng(0)
     noise = evaluation.compare_images(rng.integers(0, 256, x.shape).astype(np.uint8), judge)
-    assert near["frechet"]["mean"] < floor < 0.05 * noise["frechet"]["mean"]
-    assert near["precision"]["mean"] > 0.9 and noise["precision"]["mean"] == 0 and noise["recall"]["mean"] == 0
+    assert near.frechet.mean < floor < 0.05 * noise.frechet.mean
+    assert near.measures["precision"].mean > 0.9
+    assert noise.measures["precision"].mean == 0 and noise.measures["recall"].mean == 0
 
 
 def test_floor_is_what_new_draws_of_the_law_score():
@@ -311,7 +313,7 @@ def test_reference_statistics_from_a_file(settings, digits, tmp_path):
     judge = evaluation.judge(settings, "pixels", tmp_path, reference=file)
     assert judge.members is None and judge.about == {"file": str(file)}
     found = evaluation.compare_images(digits[0], judge)
-    assert set(found) == {"frechet", "count", "neighbours", "features", "reference", "versions"}
+    assert set(found.as_dict()) == {"frechet", "count", "neighbours", "features", "reference", "versions"}
     evaluation.judge(dataclasses.replace(settings, name="nowhere"), "pixels", tmp_path, reference=file)  # needs no data
 
 
@@ -320,7 +322,7 @@ def test_bad_input(model, settings, tmp_path):
         evaluation.judge(settings, "pixel", tmp_path)
     with pytest.raises(ValueError, match="^evaluate: looks at models of images"):
         evaluation.judge(dataclasses.replace(settings, name="mixture2d", shape=(2,)), "pixels", tmp_path)
-    with pytest.raises(ValueError, match="^features: pixels are for images of at most 4,096 values"):
+    with pytest.raises(ValueError, match="^features: pixels are 12,288 values of an image, and a covariance"):
         evaluation.judge(dataclasses.replace(settings, shape=(64, 64, 3)), "pixels", tmp_path)
     several = dataclasses.replace(settings, mixture=(("digits", "", 1.0), ("digits", "", 2.0)))
     with pytest.raises(ValueError, match="^reference: a mixture of data sets is no one set"):

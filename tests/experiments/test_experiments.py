@@ -100,14 +100,14 @@ def test_confidence_interval():
 
 
 def test_a_model_of_ones_own(lab, tmp_path):
-    """--workdir takes the place of the model of bands, and of no other."""
+    """A workdir takes the place of the model of bands, and of no other."""
     model = lab.model("bands")
     own = Lab("smoke", tmp_path, CONFIGS, workdir=str(lab.folder / "bands"), progress=False)
     assert own.model("bands").step == model.step and not (own.folder / "bands").exists()
     paths = experiments.write(own, "solvers", Report("", {}, {}))
     assert paths[0].parent == lab.folder / "bands" / "reports" / "solvers"
     assert f"--workdir {own.workdir} " in paths[0].read_text()
-    with pytest.raises(ValueError, match="^--workdir: its config is fixed; --config.seed=1 has no place"):
+    with pytest.raises(ValueError, match="^workdir: its config is fixed; --config.seed=1 has no place"):
         Lab("smoke", tmp_path, CONFIGS, ("--config.seed=1",), workdir=own.workdir)
 
 
@@ -115,7 +115,7 @@ def test_a_model_of_ones_own(lab, tmp_path):
 def test_what_was_trained_otherwise_is_not_passed_off(lab, steps):
     lab.model("bands")
     other = Lab("smoke", lab.runs, CONFIGS, (*lab.overrides, f"--config.training.steps={steps}"), progress=False)
-    with pytest.raises(ValueError, match=f"training.steps: .*bands' is of 12, not {steps}; take other --runs"):
+    with pytest.raises(ValueError, match=f"training.steps: .*bands' has 12 steps, not {steps}; use another folder"):
         other.model("bands")
 
 
@@ -130,7 +130,7 @@ def test_other_images_are_not_passed_off(lab, tmp_path, monkeypatch):
     monkeypatch.setattr(Lab, "config", lambda self, *words: moved(*words))
     config.write_text(before.replace('"path": ""', json.dumps({"path": str(old)})[1:-1]))
     old.mkdir()
-    with pytest.raises(ValueError, match="data.path: .*bands' is of '.*old', not 'elsewhere'; take other --runs"):
+    with pytest.raises(ValueError, match="data.path: .*bands' was trained on '.*old', not 'elsewhere'; use another"):
         lab.model("bands")
     old.rmdir()
     assert lab.model("bands").config.data.path == "elsewhere"
@@ -167,7 +167,7 @@ def test_what_the_tables_say_is_what_was_run(made):
 
 
 def test_bad_lab(tmp_path):
-    with pytest.raises(ValueError, match="^--scale: must be one of paper, small, smoke, got 'tiny'"):
+    with pytest.raises(ValueError, match="^scale: must be one of paper, small, smoke, got 'tiny'"):
         Lab("tiny", tmp_path, CONFIGS)
-    with pytest.raises(ValueError, match="^--configs: there is no folder"):
+    with pytest.raises(ValueError, match="^configs: there is no folder"):
         Lab("smoke", tmp_path, tmp_path / "none")

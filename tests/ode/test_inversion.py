@@ -134,6 +134,7 @@ def test_inverse_euler_stops_where_it_fails():
         gdm.encode(network(200.0), PROCESS, SCHEDULE, x, solver=solver, steps=4)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_bad_input():
     with pytest.raises(ValueError, match="NaN"):
         gdm.invert(network(1.0), PROCESS, SCHEDULE, jnp.full_like(Z, jnp.nan), steps=4)

@@ -306,6 +306,7 @@ def test_latents_depend_on_their_seed_alone():
         ({"solver": "tsit5", "steps": None, "rtol": -1.0}, "must not be negative"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_bad_input(change, message):
     change = {"schedule": gdm.schedule.uniform(3), "z": jnp.ones((1, 6)), **change}
     schedule, z = change.pop("schedule"), change.pop("z")
@@ -415,6 +416,7 @@ def test_bases_hold_what_double_precision_asks_for(double, basis):
         ({"solver": "inverse_euler"}, "inverse_euler is for encode"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_what_is_no_solve(change, message):
     options = {"z": jnp.ones((2, 6)), "solver": "euler", "steps": 6} | change
     with pytest.raises(ValueError, match=message):
@@ -435,6 +437,7 @@ def test_bytes_are_no_data(call):
 
 
 @pytest.mark.parametrize("keep", [[0.7], [True], ["a"], [[0]]])
+@pytest.mark.usefixtures("unchecked")
 def test_groups_are_whole_numbers(keep):
     x = jnp.ones((1, 6))
     with pytest.raises(ValueError, match="groups: must be whole numbers"):

@@ -116,6 +116,7 @@ def test_frame_times():
     assert back.frame_times(0).shape == (2, 0)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_bad_input():
     schedule = gdm.schedule.uniform(3)
     for options, message in [

@@ -16,6 +16,7 @@ from gdm_jax import latent
 from gdm_jax.config import build
 from gdm_jax.model import Model
 from gdm_jax.reports import edits
+from tests.pictures import holds
 
 SHAPE = (4, 4, 1)
 
@@ -130,9 +131,9 @@ def test_resample_keeps_a_prefix_and_draws_the_rest(model, source):
     for block, kept in enumerate((2, 6)):
         close(x[block][..., :kept], image[..., :kept])
     assert np.abs(x[0, :, 0, REST] - x[0, :, 1, REST]).min(1).max() > 1e-3
-    one = edits.resample(model, source, keep=[0], count=3, seed=1)
+    one = edits.resample(model, source, groups=[0], count=3, seed=1)
     close(one.x[0], made.x[0])
-    assert np.abs(edits.resample(model, source, keep=[0], count=3, seed=2).x - one.x).max() > 1e-2
+    assert np.abs(edits.resample(model, source, groups=[0], count=3, seed=2).x - one.x).max() > 1e-2
 
 
 @pytest.mark.parametrize("seed", [None, 3])
@@ -167,7 +168,7 @@ def test_labels_of_the_images_stay_with_them(model, donors):
     made = {
         "swap": edits.swap(model, source, donors, [0]).x,
         "keep": edits.keep(model, source).x,
-        "resample": edits.resample(model, source, keep=[0], count=3, seed=1).x[0],
+        "resample": edits.resample(model, source, groups=[0], count=3, seed=1).x[0],
         "traverse": edits.traverse(model, source, [0], count=3).x[:, 0],
     }
     for row, label in enumerate((2, 6)):
@@ -186,15 +187,17 @@ def test_an_edit_does_not_depend_on_the_batch(model, donors):
 
 
 def test_pictures_hold_every_cell(model, source, donors):
-    """Headings and the images themselves beside what was made."""
-    for made, rows, columns in (
-        (edits.swap(model, source, donors, [0]), 3, 4),
-        (edits.keep(model, source), 2, 4),
-        (edits.fill(model, source, [0], count=2), 2, 4),
-        (edits.traverse(model, source, [0, 1], count=3), 4, 3),
+    """The images themselves, and beside them what was made."""
+    for made, beside in (
+        (edits.swap(model, source, donors, [0]), [*source.x, *donors.x]),
+        (edits.keep(model, source), source.x),
+        (edits.fill(model, source, [0], count=2), source.x),
+        (edits.resample(model, source, count=2), source.x),
+        (edits.interpolate(model, source, count=3), source.x),
+        (edits.traverse(model, source, [0, 1], count=3), []),
     ):
-        assert made.page.height >= 64 * rows and made.page.width >= 64 * columns
         assert np.isfinite(made.x).all() and made.x.dtype == np.float32
+        assert all(holds(made.page, image) for image in [*beside, *made.x.reshape(-1, *SHAPE)])
 
 
 @pytest.mark.parametrize(
@@ -212,7 +215,7 @@ def test_pictures_hold_every_cell(model, source, donors):
         (lambda m, s: edits.traverse(m, s, [0], channel=1), "channel: 1 is out of range; there are 1"),
         (lambda m, s: edits.resample(m, s, count=0), "count: must be at least 1, got 0"),
         (lambda m, s: edits.resample(m, s, count=-1), "count: must be at least 1, got -1"),
-        (lambda m, s: edits.resample(m, s, keep=[]), "groups: name at least one of 3"),
+        (lambda m, s: edits.resample(m, s, groups=[]), "groups: name at least one of 3"),
         (lambda m, s: edits.keep(m, s, groups=[7]), "groups: 7 is out of range"),
         (lambda m, s: edits.fill(m, s, [0], count=0), "count: must be at least 1, got 0"),
         (lambda m, s: edits.fill(m, s, [1]), r"keep: .*\[1\].*\[0\], \[0, 1\]"),

@@ -45,7 +45,7 @@ def test_killed_at_any_moment(digits_dir):
     soak = [sys.executable, str(ROOT / "launch" / "soak.py"), "--rounds", "2", "--data", digits_dir]
     found = subprocess.run(soak, capture_output=True, text=True)
     assert found.returncode == 0 and "2 kills" in found.stdout, found.stdout + found.stderr
-    assert found.stdout.splitlines()[-1].endswith("bit for bit the run left alone")
+    assert found.stdout.splitlines()[-1].endswith("equal bit for bit to the uninterrupted run")
 
 
 def test_killed_within_a_save(run, tiny, half, monkeypatch):

@@ -19,6 +19,13 @@ from tests.runs import listing, losses, same
 pytestmark = pytest.mark.usefixtures("compile_once")
 
 
+@pytest.fixture(scope="module")
+def averages(run, tiny, tmp_path_factory):
+    """The averaged parameters of steps 6, 9 and 12, each from a run of its own that ended there."""
+    ended = {n: training.train(tiny(steps=n), tmp_path_factory.mktemp(f"to_{n}"), progress=False).ema for n in (6, 9)}
+    return {**ended, 12: run[1].ema}
+
+
 def truncate(folder):
     for file in [f for f in folder.rglob("*") if f.is_file()]:
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
@@ -40,14 +47,20 @@ def lose_items(folder):
         shutil.rmtree(folder / item)
 
 
+def holds(model, step, averages):
+    """The model is that of the step, by its number and by its parameters, which are those of no other step."""
+    assert model.step == step
+    same(model.u.args[0], averages[step])
+
+
 @pytest.mark.parametrize("damage", [truncate, empty, lose_values, lose_items])
-def test_a_damaged_checkpoint_falls_back_to_an_older_one(workdir, capsys, damage):
+def test_a_damaged_checkpoint_falls_back_to_an_older_one(workdir, averages, capsys, damage):
     damage(workdir / "checkpoints" / "12")
-    assert gdm.load(workdir).step == 9
+    holds(gdm.load(workdir), 9, averages)
     assert "passed over unreadable step 12" in capsys.readouterr().err
 
 
-def test_a_run_goes_on_from_before_the_damage(run, tiny, workdir, capsys):
+def test_a_run_goes_on_from_before_the_damage(run, tiny, workdir, averages, capsys):
     """And writes the damaged checkpoints anew."""
     for step in (9, 12):
         truncate(workdir / "checkpoints" / str(step))
@@ -56,7 +69,7 @@ def test_a_run_goes_on_from_before_the_damage(run, tiny, workdir, capsys):
     same(state, run[1])
     assert losses(workdir) == losses(run[0])
     for step in (9, 12):
-        assert gdm.load(workdir, step=step).step == step
+        holds(gdm.load(workdir, step=step), step, averages)
     assert sorted(f.name for f in (workdir / "unreadable").iterdir()) == ["12", "9"]
     assert not capsys.readouterr().err
 
@@ -68,10 +81,14 @@ def test_nothing_readable(workdir):
         gdm.load(workdir)
 
 
+@pytest.mark.parametrize("step", [6, 9, 12])
+def test_any_checkpoint_can_be_loaded(run, averages, step):
+    holds(gdm.load(run[0], step=step), step, averages)
+
+
 def test_no_such_checkpoint(run, tmp_path):
     with pytest.raises(ValueError, match=r"none at step 5 in .*; there are \[3, 6, 9, 12\]"):
         gdm.load(run[0], step=5)
-    assert gdm.load(run[0], step=6).step == 6
     with pytest.raises(ValueError, match="holds no config.json"):
         gdm.load(tmp_path)
     shutil.copy(run[0] / "config.json", tmp_path)
@@ -140,7 +157,7 @@ def test_pickles_in_the_place_of_files(run, workdir, tmp_path, capfd):
 
 
 @pytest.mark.parametrize("path", ["../../../../outside", "/outside", "..", "\0", "a" * 5_000])
-def test_paths_that_lead_elsewhere(workdir, path):
+def test_paths_that_lead_elsewhere(workdir, averages, path):
     """Names of arrays are no names of files: there are none of such names, the step is passed over, nothing written."""
     folder = workdir / "checkpoints" / "12" / "ema"
     metadata = (folder / "_METADATA").read_text()
@@ -148,7 +165,7 @@ def test_paths_that_lead_elsewhere(workdir, path):
     assert hostile != metadata
     (folder / "_METADATA").write_text(hostile)
     before = listing(workdir.parent)
-    assert gdm.load(workdir).step == 9
+    holds(gdm.load(workdir), 9, averages)
     assert listing(workdir.parent) == before
 
 
@@ -171,7 +188,7 @@ def test_which_checkpoints_are_kept(tmp_path):
         np.testing.assert_array_equal(again.restore_ema(weights, step)[0]["w"], np.full(3, float(step)))
 
 
-def test_a_run_goes_on_while_it_is_read(run, workdir, monkeypatch):
+def test_a_run_goes_on_while_it_is_read(workdir, averages, monkeypatch):
     """With `keep=1` the step that was listed may be gone, or half gone, before it is read: the next one is there."""
     folder, later = workdir / "checkpoints", workdir / "later"
     for step in (3, 6):
@@ -187,6 +204,5 @@ def test_a_run_goes_on_while_it_is_read(run, workdir, monkeypatch):
         return read(self, step, items)
 
     monkeypatch.setattr(checkpoint.Checkpoints, "_read", pruned)
-    model = gdm.load(workdir)
-    assert torn == [9] and model.step == 12
-    same(model.u.args[0], run[1].ema)
+    holds(gdm.load(workdir), 12, averages)
+    assert torn == [9]

@@ -1,59 +1,70 @@
 """A small classifier of labelled images, p(label | image), for judging samples of data that ImageNet knows nothing of.
 
-Convolutions of 3x3 with rectifiers, each after the first halving the image until its shorter side is at most four, then
-a hidden layer (the features) and a linear one. Trained with Adam on the cross-entropy, a cosine schedule and random
-shifts. The loop over steps is in Python: XLA on CPU runs a convolution's gradient many times slower inside a scan.
+Convolutions of 3x3 with rectifiers come first. Each after the first halves the image, until its shorter side is at most
+four. A hidden layer (the features) and a linear one follow. It is trained with Adam on the cross-entropy, with a cosine
+schedule and random shifts. The loop over steps is in Python, because XLA on CPU runs a convolution's gradient many
+times slower inside a scan.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import numpy as np
 import optax
+from jaxtyping import Array, Float, Float32
+from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from gdm_jax.metrics.checks import check_images, check_labels
 from gdm_jax.metrics.features.batches import in_batches
+
+__all__ = ["Classifier", "fit_classifier"]
 
 WIDTH, WIDEST, HIDDEN = 32, 128, 128
 
 
 @dataclasses.dataclass(frozen=True)
 class Classifier:
-    """A fitted classifier of images `[n, *shape]` in [-1, 1]; make one with `fit_classifier`.
+    """A fitted classifier of images in [-1, 1], which is a feature function; `fit_classifier` makes one.
 
     Attributes:
-      params: its layers, {"convolutions": [...], "hidden": ..., "out": ...}, each a kernel and a bias.
-      shape: (height, width, channel).
-      classes: number of classes; labels are 0..classes-1.
+      params: Layers, {"convolutions": [...], "hidden": ..., "out": ...}, each of a kernel and a bias.
+      shape: Shape of an image, (height, width, channel).
+      classes: Number of classes; labels are 0..classes-1.
     """
 
     params: dict
     shape: tuple[int, int, int]
     classes: int
 
-    def features(self, images) -> np.ndarray:
-        """The hidden layer's activations, float32 `[n, 128]`."""
+    def __call__(self, images: ArrayLike) -> Float32[np.ndarray, "n d"]:
+        """As `features`, so that a classifier is a feature function."""
+        return self.features(images)
+
+    def features(self, images: ArrayLike) -> Float32[np.ndarray, "n d"]:
+        """The hidden layer's activations of images `[n, *shape]`, 128 each."""
         return self._apply(_hidden, images)
 
-    def probabilities(self, images) -> np.ndarray:
-        """float32 `[n, classes]`, rows of which sum to one."""
+    def probabilities(self, images: ArrayLike) -> Float32[np.ndarray, "n classes"]:
+        """The probability of every class, for images `[n, *shape]`."""
         return self._apply(_probabilities, images)
 
-    def head(self, features) -> np.ndarray:
-        """The same from `features`, `[n, 128]`."""
+    def head(self, features: ArrayLike) -> Float32[np.ndarray, "n classes"]:
+        """The same from the images' `features`."""
         return np.asarray(jax.nn.softmax(_out(self.params, np.asarray(features, np.float32))))
 
-    def accuracy(self, images, labels) -> float:
+    def accuracy(self, images: ArrayLike, labels: ArrayLike) -> float:
         """The share of images `[n, *shape]` whose most probable class is their label, int `[n]`."""
-        labels = np.asarray(labels)
+        images, labels = np.asarray(images), np.asarray(labels)
         if labels.shape != (len(images),):
             raise ValueError(f"classifier: {len(images)} images need as many labels, got shape {labels.shape}")
         return float((self.probabilities(images).argmax(-1) == labels).mean())
 
-    def _apply(self, function, images):
+    def _apply(self, function: Callable, images: ArrayLike) -> np.ndarray:
         images = check_images("classifier", images)
         if images.shape[1:] != self.shape:
             raise ValueError(f"classifier: fitted to images of shape {self.shape}, got {images.shape[1:]}")
@@ -61,8 +72,8 @@ class Classifier:
 
 
 def fit_classifier(
-    images,
-    labels,
+    images: ArrayLike,
+    labels: ArrayLike,
     *,
     seed: int = 0,
     steps: int = 600,
@@ -71,15 +82,19 @@ def fit_classifier(
     shift: int = 1,
     progress: bool = False,
 ) -> Classifier:
-    """A classifier trained on images `[n, h, w, c]` in [-1, 1] and their labels, ints 0..classes-1 `[n]`.
+    """A classifier trained on images and their labels.
 
-    The defaults suit images of 8x8 to 32x32 with a few thousand members; give larger sets more steps.
+    The defaults suit images of 8x8 to 32x32 with a few thousand members. Larger sets need more steps.
 
     Args:
-      seed: of the first parameters, the order of the images and the shifts.
-      steps, batch, learning_rate: of Adam; the rate falls to zero along a cosine.
-      progress: show a bar.
-      shift: most pixels by which an image is moved along each axis, the edge repeated; 0 leaves images in place.
+      images: Images `[n, height, width, channel]` in [-1, 1].
+      labels: Class of each image, ints 0..classes-1 `[n]`.
+      seed: Seed of the first parameters, the order of the images and the shifts.
+      steps: Number of Adam's steps.
+      batch: Number of images a step.
+      learning_rate: First learning rate, which falls to zero along a cosine.
+      shift: Most pixels by which an image is moved along each axis, where its edge is repeated.
+      progress: Whether to show a bar.
 
     Raises:
       ValueError: if images or labels are not as above, or steps, batch or learning_rate is not above zero.
@@ -111,10 +126,13 @@ def fit_classifier(
             order = rng.permutation(len(images))
         members, order = order[:batch], order[batch:]
         params, state = step(params, state, _shifted(rng, images[members], shift), labels[members])
-    return Classifier(params, images.shape[1:], classes)
+    height, width, channel = images.shape[1:]
+    return Classifier(params, (height, width, channel), classes)
 
 
-def _shifted(rng, images, most):
+def _shifted(
+    rng: np.random.Generator, images: Float[np.ndarray, "n height width channel"], most: int
+) -> Float[np.ndarray, "n height width channel"]:
     """Each image moved by up to `most` pixels along each axis."""
     if most == 0:
         return images
@@ -125,8 +143,8 @@ def _shifted(rng, images, most):
     return images[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
-def _init(rng, shape, classes):
-    def layer(*kernel):
+def _init(rng: np.random.Generator, shape: Sequence[int], classes: int) -> dict:
+    def layer(*kernel: int) -> dict[str, np.ndarray]:
         scale = np.sqrt(2 / np.prod(kernel[:-1]))  # He et al. 2015
         weights = scale * rng.normal(size=kernel)
         return {"kernel": weights.astype(np.float32), "bias": np.zeros(kernel[-1], np.float32)}
@@ -141,7 +159,7 @@ def _init(rng, shape, classes):
 
 
 @jax.jit
-def _hidden(params, x):
+def _hidden(params: dict, x: Float[Array, "n height width channel"]) -> Float[Array, "n d"]:
     for n, layer in enumerate(params["convolutions"]):
         strides = (1, 1) if n == 0 else (2, 2)
         y = jax.lax.conv_general_dilated(
@@ -151,14 +169,14 @@ def _hidden(params, x):
     return jax.nn.relu(x.reshape(len(x), -1) @ params["hidden"]["kernel"] + params["hidden"]["bias"])
 
 
-def _out(params, hidden):
+def _out(params: dict, hidden: Any) -> Any:
     return hidden @ params["out"]["kernel"] + params["out"]["bias"]
 
 
-def _logits(params, x):
+def _logits(params: dict, x: Float[Array, "n height width channel"]) -> Float[Array, "n classes"]:
     return _out(params, _hidden(params, x))
 
 
 @jax.jit
-def _probabilities(params, x):
+def _probabilities(params: dict, x: Float[Array, "n height width channel"]) -> Float[Array, "n classes"]:
     return jax.nn.softmax(_logits(params, x))

@@ -9,34 +9,38 @@ from __future__ import annotations
 import io
 import os
 import pathlib
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from gdm_jax.metrics.checks import check_images
+from gdm_jax._tables import first_line
+from gdm_jax.metrics.checks import FeatureFunction, check_images
 from gdm_jax.metrics.features.batches import in_batches
+from gdm_jax.pixels import to_uint8
+
+__all__ = ["INCEPTION_URL", "inception"]
 
 INCEPTION_URL = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
 )
 
 
-def inception(weights: str | os.PathLike | None = None, *, batch: int = 64) -> Callable[..., np.ndarray]:
-    """A feature function images `[n, h, w, c]` in [-1, 1] -> float32 `[n, 2048]` (`pip install "gdm-jax[fid]"`).
+def inception(weights: str | os.PathLike | None = None, *, batch: int = 64) -> FeatureFunction:
+    """A feature function of images in [-1, 1], which gives float32 `[n, 2048]` (`pip install "gdm-jax[fid]"`).
 
-    Images are rounded to bytes first, as files of them are; those of one channel are repeated to three. PyTorch runs on
-    a CUDA device where it finds one.
+    Images are first rounded to bytes, as files of images are. Images of one channel are repeated to three. PyTorch runs
+    on a CUDA device where it finds one.
 
     Args:
-      weights: None, for the file that is downloaded once to PyTorch's cache; or the path of a copy; or "random", an
-        untrained network for trying things out. A file is read without executing anything in it.
-      batch: images computed at a time.
+      weights: Path of a copy of the weights. None downloads the file once to PyTorch's cache. "random" is an untrained
+        network, for trying things out. A file is read without executing anything in it.
+      batch: Number of images computed at a time.
 
     Raises:
       ValueError: if batch is below 1, or the file is not of this network's weights.
       FileNotFoundError: if the file of weights does not exist.
-      ImportError: if torch-fidelity can not be imported.
-      ConnectionError: if the weights can not be downloaded.
+      ImportError: if torch-fidelity cannot be imported.
+      ConnectionError: if the weights cannot be downloaded.
     """
     if batch < 1:
         raise ValueError(f"inception: batch must be at least 1, got {batch}")
@@ -46,12 +50,11 @@ def inception(weights: str | os.PathLike | None = None, *, batch: int = 64) -> C
         how = f"pass None, or the path of a copy of {INCEPTION_URL}"
         raise FileNotFoundError(f"inception: no weights at {weights}; {how}")
     try:
-        import torch
-        import torch_fidelity
+        import torch  # pyright: ignore[reportMissingImports]  (in an extra, as the next)
+        import torch_fidelity  # pyright: ignore[reportMissingImports]
     except (ImportError, OSError, RuntimeError) as error:  # the last two where libraries below PyTorch do not fit
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
         how = 'pip install "gdm-jax[fid]"'
-        raise ImportError(f"inception: torch-fidelity can not be imported ({reason}); {how}") from error
+        raise ImportError(f"inception: torch-fidelity cannot be imported ({first_line(error)}); {how}") from error
     net = _untrained(torch, torch_fidelity)
     if weights != "random":
         _load(torch, torch_fidelity, net, weights)
@@ -59,12 +62,11 @@ def inception(weights: str | os.PathLike | None = None, *, batch: int = 64) -> C
     net = net.to(device)
 
     def apply(images):
-        pixels = np.rint(127.5 * (np.clip(images, -1, 1) + 1)).astype(np.uint8)
-        colour = np.broadcast_to(pixels, (*pixels.shape[:3], 3)).transpose(0, 3, 1, 2)
+        colour = np.broadcast_to(to_uint8(images), (*images.shape[:3], 3)).transpose(0, 3, 1, 2)
         with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             return net(torch.from_numpy(np.ascontiguousarray(colour)).to(device))[0].cpu().numpy()
 
-    def features(images) -> np.ndarray:
+    def features(images: Any) -> np.ndarray:
         images = check_images("inception", images)
         if images.shape[-1] not in (1, 3):
             raise ValueError(f"inception: images must have 1 or 3 channels, got {images.shape[-1]}")
@@ -97,6 +99,7 @@ def _untrained(torch, torch_fidelity):
 
 def _load(torch, torch_fidelity, net, weights):
     """Bring the weights of a file, or of the download, into the network."""
+    state = None
     if weights is None:
         try:
             state = torch.hub.load_state_dict_from_url(
@@ -104,12 +107,11 @@ def _load(torch, torch_fidelity, net, weights):
             )
         except Exception as error:  # of the network, the disk or the file's hash
             how = f"fetch {INCEPTION_URL} where there is a network and pass its path as weights"
-            raise ConnectionError(f"inception: the weights can not be downloaded ({error}); {how}") from error
+            raise ConnectionError(f"inception: the weights cannot be downloaded ({error}); {how}") from error
     try:
         if weights is not None:
             state = torch.load(weights, map_location="cpu", weights_only=True)
         torch_fidelity.FeatureExtractorInceptionV3.load_state_dict(net, state)
     except Exception as error:  # whatever the reader of the file's format raises
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        how = f"pass the path of a copy of {INCEPTION_URL}"
+        reason, how = first_line(error), f"pass the path of a copy of {INCEPTION_URL}"
         raise ValueError(f"inception: {weights or 'the download'} does not fit ({reason}); {how}") from error

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gdm_jax.metrics.checks import check_images
+from gdm_jax._tables import first_line
+from gdm_jax.metrics.checks import FeatureFunction, check_images
 from gdm_jax.metrics.features.batches import in_batches
+
+__all__ = ["VGG_LAYERS", "VGG_SIDE", "VGG_URL", "vgg19"]
 
 VGG_BLOCKS = {1: 2, 2: 2, 3: 4, 4: 4, 5: 4}  # convolutions of each block
 VGG_LAYERS = tuple(
@@ -32,25 +36,26 @@ def vgg19(
     layers: Sequence[str] = ("block5_conv4",),
     side: int = VGG_SIDE,
     batch: int = 64,
-) -> Callable[..., np.ndarray]:
+) -> FeatureFunction:
     """A feature function of VGG-19's activations, through Keras 3 on JAX (`pip install "gdm-jax[vgg]"`).
 
-    Images of one channel are repeated to three; those whose shorter side is below `side` are enlarged to it bilinearly
-    with their proportions kept. The activations after the rectifier are flattened and put one layer after another.
+    Images of one channel are repeated to three. Images whose shorter side is below `side` are enlarged to it
+    bilinearly, with their proportions kept. The activations after the rectifier are flattened and put one layer after
+    another.
 
     Args:
-      weights: "imagenet", which Keras downloads once to ~/.keras/models; or the path of a file of weights without the
-        fully connected layers, such as that very file; or "random", an untrained network for trying things out.
-      layers: names of layers, block1_conv1 ... block5_conv4 and block1_pool ... block5_pool.
-      side: at least 32.
-      batch: images computed at a time.
+      weights: Path of a file of weights without the fully connected layers. "imagenet" has Keras download that file
+        once to ~/.keras/models. "random" is an untrained network, for trying things out.
+      layers: Names of layers, block1_conv1 ... block5_conv4 and block1_pool ... block5_pool.
+      side: Least side of an image, at least 32.
+      batch: Number of images computed at a time.
 
     Raises:
       ValueError: if a layer does not exist, side is below 32 or batch below 1, or the file's weights are not VGG-19's.
       FileNotFoundError: if the file of weights does not exist.
       ImportError: if Keras is not installed.
       RuntimeError: if Keras is running on another backend than JAX.
-      ConnectionError: if the weights can not be downloaded.
+      ConnectionError: if the weights cannot be downloaded.
     """
     unknown = [layer for layer in layers if layer not in VGG_LAYERS]
     if unknown or isinstance(layers, str) or not len(layers):
@@ -78,7 +83,7 @@ def vgg19(
         outputs, _ = part.stateless_call(*variables, inputs, training=False)
         return jnp.concatenate([a.reshape(len(a), -1) for a in jax.tree.leaves(outputs)], axis=-1)
 
-    def features(images) -> np.ndarray:
+    def features(images: Any) -> np.ndarray:
         images = check_images("vgg19", images)
         if images.shape[-1] not in (1, 3):
             raise ValueError(f"vgg19: images must have 1 or 3 channels, got {images.shape[-1]}")
@@ -91,10 +96,10 @@ def _keras():
     """Keras 3 on its JAX backend, which is asked for if no backend has been named."""
     os.environ.setdefault("KERAS_BACKEND", "jax")
     try:
-        import keras
+        import keras  # pyright: ignore[reportMissingImports]  (in an extra)
     except ImportError as error:
         how = 'pip install "gdm-jax[vgg]" and leave KERAS_BACKEND unset or "jax"'
-        raise ImportError(f"vgg19: Keras can not be imported ({error}); {how}") from error
+        raise ImportError(f"vgg19: Keras cannot be imported ({error}); {how}") from error
     backend = keras.config.backend()
     if backend != "jax":
         raise RuntimeError(f"vgg19: Keras runs on {backend}; set KERAS_BACKEND=jax before Keras is first imported")
@@ -111,7 +116,7 @@ def _vgg19(keras, weights):
             return keras.applications.VGG19(include_top=False, weights="imagenet", input_shape=shape)
         except Exception as error:  # Keras raises a bare Exception here
             how = f"fetch {VGG_URL} where there is a network and pass its path as weights"
-            raise ConnectionError(f"vgg19: the weights can not be downloaded ({error}); {how}") from error
+            raise ConnectionError(f"vgg19: the weights cannot be downloaded ({error}); {how}") from error
     net = keras.applications.VGG19(include_top=False, weights=None, input_shape=shape)
     if weights == "random":
         return net
@@ -122,7 +127,7 @@ def _vgg19(keras, weights):
         reason = "some layers are missing"  # over which Keras passes with a warning
         fits = not any((old == np.asarray(kernel.value)).all() for old, kernel in zip(before, kernels))
     except Exception as error:  # whatever the reader of the file's format raises
-        fits, reason = False, next(iter(str(error).splitlines()), type(error).__name__)
+        fits, reason = False, first_line(error)
     if not fits:
         raise ValueError(f"vgg19: {weights} does not fit ({reason}); pass the path of a copy of {VGG_URL}")
     return net

@@ -1,0 +1,30 @@
+"""Turn latents into data."""
+
+from __future__ import annotations
+
+import argparse
+
+from gdm_jax.cli import inputs, options, outputs
+
+__all__ = ["EXAMPLES", "arguments", "run"]
+
+EXAMPLES = """example:
+  gdm decode --workdir runs/digits --latents runs/digits/encoded.npz
+"""
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    options.model(command)
+    options.label(command)
+    command.add_argument("--latents", required=True, metavar="FILE", help="An .npz with an array 'z'.")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    loading, solving, folder = options.of_model(arguments)
+    latents = arguments.latents
+
+    from gdm_jax.model import load
+
+    outputs.claim(folder, "decoded.npz", "decoded.png")
+    model = load(**loading)
+    outputs.arrays(folder, "decoded", x=model.decode(inputs.latents(latents), **solving))

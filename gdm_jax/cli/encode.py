@@ -1,0 +1,44 @@
+"""Turn data into latents."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from gdm_jax.cli import inputs, options, outputs
+
+__all__ = ["EXAMPLES", "arguments", "run"]
+
+EXAMPLES = """examples:
+  gdm encode --workdir runs/digits --data 16
+  gdm encode --workdir runs/digits --images my_pictures/ --solver tsit5 --steps 0
+"""
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    options.model(command, encodes=True)
+    options.label(command)
+    options.source(command)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    loading, solving, folder = options.of_model(arguments)
+    source = options.of_source(arguments)
+
+    from gdm_jax.model import load
+
+    outputs.claim(folder, "encoded.npz", "encoded.png")
+    model = load(**loading)
+    x, _ = inputs.examples(model, **source)
+    if solving.get("solver") != "inverse_euler":
+        outputs.arrays(folder, "encoded", z=model.encode(x, **solving))
+        return
+    shared = ("steps", "batch", "progress", "label", "guidance")
+    found = model.invert(x, **{name: solving[name] for name in shared if name in solving})
+    z, error, converged, residual = map(np.asarray, (found.z, found.error, found.converged, found.residual))
+    failed = np.flatnonzero(~converged).tolist()
+    worst = error[converged].max(initial=0)
+    print(f"inverted {len(x) - len(failed)} of {len(x)}; decoded, these differ by at most {worst:.1e}")
+    outputs.warn_uncertain("encode", failed)
+    outputs.arrays(folder, "encoded", z=z, error=error, residual=residual)

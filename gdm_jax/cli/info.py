@@ -1,0 +1,56 @@
+"""Show what a config or a run holds."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+
+import numpy as np
+
+from gdm_jax.cli import options
+
+__all__ = ["EXAMPLES", "arguments", "run"]
+
+EXAMPLES = """examples:
+  gdm info --workdir runs/digits
+  gdm info --config configs/cifar10.py:vanilla
+"""
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    options.config(command, required=False)
+    options.workdir(command, "Folder of a run, instead of a config.", required=False)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    file, overrides, workdir = arguments.config, arguments.overrides, arguments.workdir
+
+    import jax
+
+    from gdm_jax import config as configs
+    from gdm_jax.config import build
+    from gdm_jax.training import state
+    from gdm_jax.workdir import checkpoint, log
+
+    if bool(file) == bool(workdir):
+        raise ValueError("pass either --config or --workdir")
+    config = configs.load(file, overrides) if file else configs.of_workdir(workdir)
+    process = build.process(config)
+    schedule = build.schedule(config, process.k)
+    net = build.network(config, process)
+    shape, training = config.data.shape, config.training
+    params = jax.eval_shape(lambda: state.create(net, shape, process.k, training=training, seed=config.seed)).params
+    count = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
+    print(f"data       {config.data.name} {config.data.shape}")
+    print(f"process    {config.process.groups}, basis {config.process.basis}, {config.process.interpolant}")
+    print(f"network    {config.model.name}, {count:,} parameters, {config.model.dtype}")
+    print("group      elements  diffused in t (generated first at the top)")
+    for j in np.argsort(-np.asarray(schedule.t_end), kind="stable"):
+        print(f"  {j:<8} {process.groups.sizes[j]:>8}  [{schedule.t_start[j]:.3f}, {schedule.t_end[j]:.3f}]")
+    if workdir:
+        started = (pathlib.Path(workdir) / "checkpoints").is_dir()
+        steps = checkpoint.Checkpoints(workdir, create=False).steps() if started else []
+        print(f"steps      {steps[-1] if steps else 0:,} of {config.training.steps:,}; checkpoints {steps}")
+        rows = log.read(workdir)
+        if rows:
+            print(f"last       {', '.join(f'{name} {value:.4g}' for name, value in rows[-1].items())}")
