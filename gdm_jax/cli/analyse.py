@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     if x.ndim != 4:
         raise ValueError("analyse: looks at models of images")
 
-    def to_fit():
+    def to_fit() -> dict:
         if label is None or len(np.unique(label)) < 2:
             field = f"--features {features}"
             raise ValueError(f"{field}: needs --data of at least two classes; or pass --features pixels")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,9 +63,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     outputs.claim(folder, f"{operation}.npz", f"{operation}.png")
     edit = edits.EDITS[operation]
-    for name, parameter in inspect.signature(edit).parameters.items():
-        if parameter.default is parameter.empty and name not in ("model", "source", "donors", *given):
-            raise ValueError(f"--{name}: {operation} needs {name}; name them")
+    for name in _tables.lacks(edit, ["model", "source", "donors", *given]):
+        raise ValueError(f"--{name}: {operation} needs {name}; name them")
     model = load(**loading)
     if len(model.config.data.shape) != 3:
         raise ValueError("edit: draws images; for vectors use gdm_jax.latent")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int32
@@ -38,7 +38,10 @@ class Mixture:
     size: int = 10_000_000
     seed: int = 0
 
-    shape: ClassVar[tuple[int, ...]] = (2,)
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of an example."""
+        return (2,)
 
     @property
     def classes(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 from collections.abc import Iterable
 from typing import Any
@@ -235,7 +236,7 @@ def _opened(builder: Any, name: str, split: str, shape: tuple[int, ...]) -> Imag
     return ImageSource(records, shape, classes)
 
 
-def _check_features(path: pathlib.Path) -> None:
+def _check_features(path: str | os.PathLike) -> None:
     """Raises ValueError where a prepared data set names classes that are not TFDS's own, which TFDS would import."""
 
     def names(part):
@@ -245,7 +246,7 @@ def _check_features(path: pathlib.Path) -> None:
             yield from names(value)
 
     try:
-        found = list(names(json.loads(path.read_text())))
+        found = list(names(json.loads(pathlib.Path(path).read_text())))
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"data.dir: {str(path)!r} cannot be read ({_tables.first_line(error)})") from None
     for name in found:

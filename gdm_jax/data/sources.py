@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -30,6 +30,7 @@ from gdm_jax.pixels import to_model_range
 __all__ = ["SOURCES", "Several", "Source", "examples", "fingerprint", "open_source", "spread"]
 
 
+@runtime_checkable
 class Source(Protocol):
     """A data set of random access.
 

@@ -8,7 +8,7 @@ import hashlib
 import os
 import pathlib
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -118,7 +118,7 @@ def judge(
         raise ValueError(f"features: {features} are {width:,} values of an image, and {rule}")
     mark = _MARKS.get(features, lambda function, weights: record.fingerprint(function))(function, weights)
     name = f"{features} {mark}".rstrip()
-    classifier = function if isinstance(function, Classifies) else None
+    classifier: Any = function if hasattr(function, "head") else None
     if known is not None:
         return Judge(name, function, known, {"file": str(reference)}, None, classifier)
 
@@ -159,7 +159,7 @@ def _to_fit(features: str, source: data.Source) -> dict:
     return {"images": x, "labels": label, "steps": int(np.clip(10 * len(x) / 64, 600, 6_000))}
 
 
-def _classifier(made: Callable[[], FeatureFunction], file: pathlib.Path) -> metrics.Classifier:
+def _classifier(made: Callable[[], Any], file: pathlib.Path) -> metrics.Classifier:
     if not file.is_file():
         kept.save_classifier(file, made())
     return kept.load_classifier(file)  # as read, so that the first use and the next are the same

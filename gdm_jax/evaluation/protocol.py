@@ -237,7 +237,7 @@ def _see(
     x = np.asarray(pixels.to_model_range(pixels.to_uint8(x)))
     if chunk[0] == 0:
         drawing.save(drawing.grid(x[:PICTURED]), part / "samples.png")
-    save(file, judge.features(x))
+    save(file, np.asarray(judge.features(x)))
 
 
 def _measured(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gdm_jax.drawing import charts
-from gdm_jax.evaluation import search
+from gdm_jax.evaluation import Evaluation, search
 from gdm_jax.evaluation.sets import distances, interval, of_sets
 from gdm_jax.experiments.lab import Lab
 from gdm_jax.model import Model
@@ -70,7 +70,7 @@ def _best_steps(lab: Lab) -> tuple[str, dict]:
     model, budget = _trained_with(lab, EVEN).under(boundaries=EVEN), BUDGET[lab.scale]
     uniform = (budget // model.process.k,) * model.process.k
 
-    def distance(steps: tuple[int, ...], **more: Any) -> dict:
+    def distance(steps: tuple[int, ...], **more: Any) -> Evaluation:
         return lab.evaluate(model, solver="euler", steps=steps, neighbours=0, **more)
 
     def note(steps: tuple[int, ...], value: float, best: float) -> None:
@@ -84,7 +84,7 @@ def _best_steps(lab: Lab) -> tuple[str, dict]:
     before, after = distance(uniform), distance(found.steps)
     values, _ = distances([before, after])
     gain, half = interval(1 - np.divide(values[1], values[0]))  # set by set, on the same noise
-    meet = ", ".join(f"{b:.3f}" for b in search.boundaries(found.steps, model.schedule.t_start))
+    meet = ", ".join(f"{b:.3f}" for b in search.boundaries(found.steps, np.asarray(model.schedule.t_start)))
     text = (
         f"\n## The best schedule of {budget} calls\n\nFor the evenly trained network, found among {len(found.tried)} "
         f"on {COUNT[lab.scale]:,} samples of other seeds: steps {found.steps} of bands 0, 1, ..., or intervals that "

@@ -10,6 +10,7 @@ from PIL import Image
 
 from gdm_jax import drawing
 from gdm_jax.drawing import charts
+from gdm_jax.evaluation import Evaluation
 from gdm_jax.evaluation.sets import interval
 from gdm_jax.experiments.lab import Lab
 from gdm_jax.model import Model
@@ -35,7 +36,7 @@ def run(lab: Lab) -> Report:
     orders = family.random_orders(model.process.k, ORDERS[lab.scale], seed=0)
     options = {"solver": "euler", "steps": steps, "count": count, "neighbours": 0}
 
-    def distance(order: Sequence[int], **more: Any) -> dict:
+    def distance(order: Sequence[int], **more: Any) -> Evaluation:
         return lab.evaluate(model.under(order=order), **options, **more)
 
     first = np.array([distance(order, sets=1).frechet.mean for order in orders])

@@ -124,7 +124,7 @@ def _mean_and_root(x: Statistics | ArrayLike) -> tuple[Float[np.ndarray, " d"], 
         members = _members("frechet", x)
         mu = members.mean(axis=0)
         root = (members - mu) / np.sqrt(len(members) - 1)
-        return mu, np.linalg.qr(root, mode="r") if len(root) > len(mu) else root
+        return mu, np.asarray(np.linalg.qr(root, mode="r")) if len(root) > len(mu) else root
     mu, sigma, _ = check_statistics("frechet", x)
     values, vectors = np.linalg.eigh(sigma)
     least, most = values[0], np.abs(values).max()

@@ -15,6 +15,7 @@ from PIL import Image
 import gdm_jax as gdm
 from gdm_jax import cli
 from gdm_jax.cli import inputs
+from gdm_jax.devices import batches
 
 program = importlib.import_module("gdm_jax.cli.main")
 
@@ -64,10 +65,25 @@ def test_a_command_of_ones_own_is_a_line_of_the_table(monkeypatch, capsys):
     assert capsys.readouterr().out == "hello\n"
 
 
-def test_images_stay_on_the_host_until_they_are_encoded(workdir, tmp_path):
-    model = gdm.load(workdir)
+def test_an_image_makes_one_trip_to_the_device_until_the_network_sees_it(workdir, tmp_path, monkeypatch):
+    """Read, brought to [-1, 1] and checked on the host, then carried over with its part of a batch."""
+    model, trips, mapped = gdm.load(workdir), [], batches.over_examples
     Image.effect_noise((20, 20), 50).save(tmp_path / "image.png")
-    with jax.transfer_guard("disallow_explicit"):
+
+    def counted(*arguments):
+        run = mapped(*arguments)
+
+        def carried(part):
+            trips.append(len(part["x"]))
+            with jax.transfer_guard("allow"):
+                return run(part)
+
+        return carried
+
+    monkeypatch.setattr(batches, "over_examples", counted)
+    with jax.transfer_guard_host_to_device("disallow_explicit"):
         x, label = inputs.examples(model, data=3)
         pictured, _ = inputs.examples(model, images=[str(tmp_path / "image.png")])
-    assert type(x) is type(label) is type(pictured) is np.ndarray and x.dtype == np.float32
+        assert type(x) is type(label) is type(pictured) is np.ndarray and x.dtype == np.float32
+        model.encode(x)
+    assert trips == [8]  # three examples, filled up to one for each device

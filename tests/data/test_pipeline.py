@@ -11,6 +11,8 @@ from gdm_jax import data
 class Numbered:
     """n images of which the left half holds the example's number and the right half the next."""
 
+    shape, classes = (1, 2, 1), None
+
     def __init__(self, n=20):
         self.n = n
 

@@ -23,7 +23,7 @@ def images(n=3, side=8, channels=1, seed=0):
         (None, {"batch": 0}, ValueError, "at least 1, got 0"),
     ],
 )
-def test_arguments(weights, options, kind, message):
+def test_arguments(weights, options, kind, message, unchecked):
     with pytest.raises(kind, match=message):
         inception(weights, **options)
 

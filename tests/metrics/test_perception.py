@@ -208,7 +208,7 @@ def test_vgg_says_what_is_missing(monkeypatch, keras, kind, message):
         ("random", {"side": 16}, ValueError, "at least 32 and batch at least 1, got 16"),
     ],
 )
-def test_vgg_arguments(weights, options, kind, message):
+def test_vgg_arguments(weights, options, kind, message, unchecked):
     with pytest.raises(kind, match=message):
         vgg19(weights, **options)
 
