@@ -51,7 +51,7 @@ class Draws(NamedTuple):
 
 def draw(
     family: Family,
-    step: int | Integer[Array | np.ndarray, ""],
+    step: int | Integer[Array, ""],
     position: Integer[Array | np.ndarray, " batch"],
     shape: Sequence[int],
     *,
