@@ -32,7 +32,7 @@ TABLES = {
     "FEATURES": FEATURES, "EDITS": EDITS, "COMMANDS": COMMANDS, "EXPERIMENTS": EXPERIMENTS,
 }  # fmt: skip
 
-pytestmark = pytest.mark.usefixtures("compile_once")
+pytestmark = pytest.mark.usefixtures("compile_once", "quick_compilation")
 
 
 @pytest.fixture
