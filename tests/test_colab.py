@@ -47,7 +47,7 @@ def test_runs(notebook, run, tmp_path):
     for name in LEAVES[notebook.stem]:
         pages = moments(tmp_path / name)[:, 40:]  # below the captions
         assert len(pages) > 10
-        assert (np.abs(np.diff(pages, axis=0)).max((1, 2)) > 50).mean() > 0.8  # something moves at nearly every moment
+        assert np.diff(pages, axis=0).any((1, 2)).all()  # something moves at every moment
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.stem)

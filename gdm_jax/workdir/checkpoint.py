@@ -33,13 +33,16 @@ class Checkpoints:
       workdir: Folder of the run.
       keep: Number of newest checkpoints that are kept.
       keep_every: Steps at whose multiples checkpoints are kept as well.
-      create: Whether to make the folder if there is none, and to clear away saves that were cut short. False only reads.
+      create: Whether to make the folder if there is none and to clear away saves that were cut short; False only
+        reads.
 
     Raises:
       ValueError: if there is no such folder and create is False.
     """
 
-    def __init__(self, workdir: str | os.PathLike, *, keep: int = 1, keep_every: int | None = None, create: bool = True):
+    def __init__(
+        self, workdir: str | os.PathLike, *, keep: int = 1, keep_every: int | None = None, create: bool = True
+    ):
         policies: list[Any] = [preservation.LatestN(keep)]
         if keep_every:
             policies.append(preservation.EveryNSteps(keep_every))

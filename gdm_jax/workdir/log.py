@@ -56,7 +56,7 @@ class Log:
         self._board.close()
 
     def _event(self, step: int, **of) -> None:
-        """Write it here and now: tensorboardX's own thread would die of a full disk and leave the run waiting for it."""
+        """Write it here and now: tensorboardX's own thread would die of a full disk, and the run would wait for it."""
         self._board.write_event(event_pb2.Event(wall_time=time.time(), step=step, **of))
 
 
