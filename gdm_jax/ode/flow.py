@@ -205,9 +205,9 @@ def direction(
     visible: Float[AnyArray, " k"],
 ) -> Float[Array, " batch *shape"]:
     """U^T u(U x_bar, alpha), which the ODE multiplies with d alpha_g; in strict mode u sees visible groups alone."""
-    seen = x_bar * process.spread(visible, x_bar) if process.strict else x_bar
+    seen = process.basis.inverse(process.hide_bar(x_bar, visible))
     alpha = jnp.broadcast_to(alpha, (len(x_bar), process.k))
-    return process.basis.forward(network.apply(u, process.basis.inverse(seen), alpha).astype(x_bar.dtype))
+    return process.basis.forward(network.apply(u, seen, alpha).astype(x_bar.dtype))
 
 
 def _brief(solution: Solution):

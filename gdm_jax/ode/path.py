@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int
 
 from gdm_jax.process.arrays import AnyArray
 from gdm_jax.process.groups import check_groups
-from gdm_jax.process.schedule import Schedule
+from gdm_jax.process.schedule import Schedule, linear_fall
 
 __all__ = ["MOST_STEPS", "Path", "along", "of"]
 
@@ -96,11 +96,9 @@ def of(
         raise ValueError(f"path: expected one schedule for the batch, [k], got intervals of shape {start.shape}")
     edges = np.unique(np.concatenate([start, end]))
     low, high = edges[:-1, None], edges[1:, None]
-
-    def alpha(t):
-        return np.clip((end - t) / (end - start), 0, 1, dtype=np.float32)
-
-    pieces = Path(alpha(low), alpha(high), (end > low).astype(np.float32), low[:, 0], high[:, 0], None)
+    begun = schedule.visible(low[:, 0]).astype(np.float32)
+    alpha = (linear_fall(t, start, end) for t in (low, high))
+    pieces = Path(*alpha, begun, low[:, 0], high[:, 0], None)
     pieces = _only(pieces, pieces.moving.any(1))
     pieces = pieces._replace(steps=None if steps is None else _share(steps, schedule.k, pieces))
     for groups, value in ((done, 1.0), (waiting, 0.0)):
