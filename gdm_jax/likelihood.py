@@ -73,7 +73,7 @@ def log_likelihood(
     key: PRNGKeyArray | None = None,
     most_moving: int | None = None,
     throw: bool = True,
-    **options,
+    **options: Any,
 ) -> Likelihood:
     """log p(x) in nats, and its term for each group.
 

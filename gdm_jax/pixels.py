@@ -41,7 +41,9 @@ def dequantise(
     return jnp.asarray(x) + jax.vmap(noise)(keys) * level_width(levels)
 
 
-def bits_per_dimension(log_p: Real[ArrayLike, "..."], elements: Real[ArrayLike, "..."], levels: int = 256):
+def bits_per_dimension(
+    log_p: Real[ArrayLike, "..."], elements: Real[ArrayLike, "..."], levels: int = 256
+) -> Real[Array | np.ndarray, "..."] | float:
     """Bits for each element to name its grey level: -(log_p + d log w) / (d log 2), w = 2 / (levels - 1).
 
     Args:

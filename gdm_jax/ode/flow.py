@@ -54,7 +54,7 @@ class Solution(NamedTuple):
 
 
 def generate(
-    u: Network, process: Process, schedule: Schedule | Path, z: Float[ArrayLike, " batch *shape"], **options
+    u: Network, process: Process, schedule: Schedule | Path, z: Float[ArrayLike, " batch *shape"], **options: Any
 ) -> Float[Array, " batch *shape"] | tuple[Float[Array, " batch *shape"], Solution]:
     """Noise -> data: solves the groupwise ODE from t = 1 to t = 0.
 
@@ -76,7 +76,7 @@ def generate(
 
 
 def encode(
-    u: Network, process: Process, schedule: Schedule | Path, x: Float[ArrayLike, " batch *shape"], **options
+    u: Network, process: Process, schedule: Schedule | Path, x: Float[ArrayLike, " batch *shape"], **options: Any
 ) -> Float[Array, " batch *shape"] | tuple[Float[Array, " batch *shape"], Solution]:
     """Data -> noise: solves the groupwise ODE from t = 0 to t = 1. Arguments and returns mirror `generate`."""
     return _brief(solve(u, process, schedule, x, forward=True, **options))
@@ -93,7 +93,7 @@ def solve(
     done: Sequence[int] = (),
     waiting: Sequence[int] = (),
     throw: bool = True,
-    **options,
+    **options: Any,
 ) -> Solution:
     """Integrate the groupwise ODE over a schedule, or along a path.
 

@@ -19,7 +19,7 @@ d_alpha_g df, of which the linear equation is solved by the same iteration.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -82,7 +82,7 @@ def invert(
     *,
     steps: int | Sequence[int] | None = None,
     tolerance: float = TOLERANCE,
-    **options,
+    **options: Any,
 ) -> Inversion:
     """The latent z for which `generate(..., z, solver="euler", steps=steps)` gives x back.
 

@@ -84,7 +84,7 @@ def write(path: str | os.PathLike, values: dict | str) -> None:
         out.write(values if isinstance(values, str) else json.dumps(_plain(values), indent=2, allow_nan=False) + "\n")
 
 
-def write_arrays(path: str | os.PathLike, **arrays) -> None:
+def write_arrays(path: str | os.PathLike, **arrays: Any) -> None:
     """An .npz of arrays by name."""
     with whole(path) as out:
         by_name: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
