@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdm_jax import _tables
+from gdm_jax import _registry
 from gdm_jax.cli import inputs, options, outputs
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ EXAMPLES = """examples:
 def arguments(command: argparse.ArgumentParser) -> None:
     from gdm_jax.reports.edits import EDITS
 
-    lines = [f"  {name:<12} {_tables.first_line(edit.__doc__ or '')}" for name, edit in EDITS.items()]
+    lines = [f"  {name:<12} {_registry.first_line(edit.__doc__ or '')}" for name, edit in EDITS.items()]
     command.epilog = "\n".join(["operations, on latents of --images, --data or --seeds:", *lines, "", EXAMPLES])
     text = "Edit to make; see below."
     command.add_argument("operation", choices=list(EDITS), metavar="OPERATION", help=text)
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     outputs.claim(folder, f"{operation}.npz", f"{operation}.png")
     edit = edits.EDITS[operation]
-    for name in _tables.lacks(edit, ["model", "source", "donors", *given]):
+    for name in _registry.lacks(edit, ["model", "source", "donors", *given]):
         raise ValueError(f"--{name}: {operation} needs {name}; name them")
     model = load(**loading)
     if len(model.config.data.shape) != 3:
@@ -83,6 +83,6 @@ def run(arguments: argparse.Namespace) -> None:
 
     source = latents(images)
     known = {"model": model, "source": source, "donors": source, **given}
-    if "donors" in _tables.takes(edit) and any(donors[name] is not None for name in ("images", "data", "seeds")):
+    if "donors" in _registry.takes(edit) and any(donors[name] is not None for name in ("images", "data", "seeds")):
         known["donors"] = latents(donors, "donor-")
-    outputs.edit(folder, operation, _tables.call(edit, known))
+    outputs.edit(folder, operation, _registry.call(edit, known))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import pathlib
 
-from gdm_jax import _tables
+from gdm_jax import _registry
 from gdm_jax.cli import options
 
 __all__ = ["EXAMPLES", "arguments", "run"]
@@ -26,7 +26,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
 
     names = list(features_for("samples"))
     known, own = experiments.EXPERIMENTS, " or ".join(experiments.OF_ANY_MODEL)
-    lines = [f"  {name:<11} {_tables.first_line(run.__doc__ or '')}" for name, run in known.items()]
+    lines = [f"  {name:<11} {_registry.first_line(run.__doc__ or '')}" for name, run in known.items()]
     command.epilog = "\n".join(["experiments, and the models of --scale paper:", *lines, "", EXAMPLES])
     add = command.add_argument
     add("experiment", metavar="NAME", help="Experiment to run; see below.")
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdm_jax.drawing import charts
 
     charts.check()  # before the long part
-    made = _tables.choose(experiments.EXPERIMENTS, name, "experiment")
+    made = _registry.choose(experiments.EXPERIMENTS, name, "experiment")
     if workdir and name not in experiments.OF_ANY_MODEL:
         own = " and ".join(experiments.OF_ANY_MODEL)
         raise ValueError(f"--workdir: is for {own}; the others train their own models")

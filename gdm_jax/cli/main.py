@@ -21,7 +21,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from types import ModuleType
 
-from gdm_jax import _tables
+from gdm_jax import _registry
 from gdm_jax.cli import (
     analyse,
     decode,
@@ -63,7 +63,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         text = inspect.cleandoc(command.__doc__ or "")
         subparser = subparsers.add_parser(
             name,
-            help=_tables.first_line(text),
+            help=_registry.first_line(text),
             description=text,
             epilog=command.EXAMPLES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -124,7 +124,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if os.environ.get("GDM_TRACEBACK"):
             traceback.print_exc()
         code = getattr(error, "exit_status", 2)
-        said = _with_dashes(_tables.first_line(error), arguments)
+        said = _with_dashes(_registry.first_line(error), arguments)
         return _end(arguments, code, f"{'error: ' if code == 2 else ''}{said}")
     except KeyboardInterrupt:
         return _end(arguments, 130, "interrupted; what was saved stays")

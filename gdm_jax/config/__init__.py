@@ -2,8 +2,8 @@
 
 from gdm_jax.config.build import Experiment
 from gdm_jax.config.read import default, from_dict, from_json, inherit, load, to_json
-from gdm_jax.config.rules import check, check_sampling
 from gdm_jax.config.schema import Config, Data, Groupwise, Intervals, Model, Sampling, Training
+from gdm_jax.config.validate import check, check_sampling
 from gdm_jax.config.workdirs import check_unchanged, differences, experiment, of_workdir, resampled
 
 __all__ = [

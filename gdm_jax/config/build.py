@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from gdm_jax._tables import call, choose, first_line, takes
+from gdm_jax._registry import call, choose, first_line, takes
 from gdm_jax.config.schema import Config, Model, Own, Sampling
 from gdm_jax.networks import NETWORKS, InBasis
 from gdm_jax.process import family as families

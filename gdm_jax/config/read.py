@@ -31,9 +31,9 @@ from typing import Any
 
 import ml_collections
 
-from gdm_jax._tables import first_line, suggest
-from gdm_jax.config.rules import check
+from gdm_jax._registry import first_line, suggest
 from gdm_jax.config.schema import Config
+from gdm_jax.config.validate import check
 
 __all__ = ["default", "from_dict", "from_json", "inherit", "load", "parse", "parse_json", "to_json"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gdm_jax.config import read, rules
+from gdm_jax.config import read, validate
 from gdm_jax.config.build import Experiment
 from gdm_jax.config.schema import Config, Own
 from gdm_jax.workdir import manifest
@@ -44,7 +44,7 @@ def experiment(
       ValueError: if the workdir holds no readable config.json, names what is not here, or a change does not fit.
     """
     config = resampled(_read(workdir), sampling or {})
-    return config, rules.check(config, own, trains=False)
+    return config, validate.check(config, own, trains=False)
 
 
 def resampled(config: Config, changes: Mapping[str, Any]) -> Config:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
-from gdm_jax import _tables
+from gdm_jax import _registry
 
 __all__ = ["Unreadable", "find_images", "opened_image", "read_image"]
 
@@ -76,4 +76,4 @@ def opened_image(file: str | os.PathLike) -> Iterator[Image.Image]:
         with Image.open(file, formats=FORMATS) as opened:
             yield opened
     except Exception as error:
-        raise Unreadable(_tables.first_line(error)) from error
+        raise Unreadable(_registry.first_line(error)) from error

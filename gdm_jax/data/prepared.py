@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core import constants
 
-from gdm_jax import _tables
+from gdm_jax import _registry
 from gdm_jax.data.images import Unreadable, find_images, read_image
 from gdm_jax.pixels import LEVELS
 
@@ -201,7 +201,7 @@ def by_name(*, name: str, split: str, shape: tuple[int, ...], dir: str = "", oth
     if not versions:
         raise ValueError(
             f"data.name: must be {', '.join(others)}, or a data set prepared by TFDS as array_record; none at {root}"
-            f"{_tables.suggest(name, others)}. For one of your own, set gdm_jax.data.SOURCES[{name!r}] first"
+            f"{_registry.suggest(name, others)}. For one of your own, set gdm_jax.data.SOURCES[{name!r}] first"
         )
     newest = max(versions, key=lambda place: [int(n) for n in place.name.split(".") if n.isdigit()])
     _check_features(newest / "features.json")
@@ -248,7 +248,7 @@ def _check_features(path: str | os.PathLike) -> None:
     try:
         found = list(names(json.loads(pathlib.Path(path).read_text())))
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"data.dir: {str(path)!r} cannot be read ({_tables.first_line(error)})") from None
+        raise ValueError(f"data.dir: {str(path)!r} cannot be read ({_registry.first_line(error)})") from None
     for name in found:
         if "." in str(name) and not str(name).startswith("tensorflow_datasets.core.features."):
             raise ValueError(f"data.dir: {str(path)!r} names {name!r}, which is not TFDS's own; it is not loaded")

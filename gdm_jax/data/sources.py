@@ -22,9 +22,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from gdm_jax._tables import call
+from gdm_jax._registry import call
 from gdm_jax.data import prepared
-from gdm_jax.data.plane import Mixture
+from gdm_jax.data.gaussians import Mixture
 from gdm_jax.pixels import to_model_range
 
 __all__ = ["SOURCES", "Several", "Source", "examples", "fingerprint", "open_source", "spread"]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gdm_jax.drawing.sheets import Labels, beside, check_count, grid, on_paper, save, with_title
+from gdm_jax.drawing.grids import Labels, beside, check_count, grid, on_paper, save, with_title
 from gdm_jax.workdir import files
 
 __all__ = ["film"]

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Real
 from PIL import Image
 
-from gdm_jax.drawing.sheets import (
+from gdm_jax.drawing.grids import (
     LINE,
     MARGIN,
     Images,

@@ -15,9 +15,9 @@ from jaxtyping import Float
 
 from gdm_jax import config as configs
 from gdm_jax import data, metrics
-from gdm_jax._tables import choose, takes
-from gdm_jax.evaluation import kept, record
-from gdm_jax.evaluation.kept import in_chunks, save
+from gdm_jax._registry import choose, takes
+from gdm_jax.evaluation import cache, provenance
+from gdm_jax.evaluation.cache import in_chunks, save
 from gdm_jax.metrics import Statistics
 from gdm_jax.metrics.checks import FeatureFunction
 
@@ -94,7 +94,7 @@ def judge(
         raise ValueError("evaluate: looks at models of images")
     if settings.mixture and not reference:
         raise ValueError("reference: a mixture of data sets is no one set to be held against; pass statistics")
-    known = kept.load_statistics(reference) if reference else None
+    known = cache.load_statistics(reference) if reference else None
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -116,7 +116,7 @@ def judge(
     if width > MOST_FEATURES:
         rule = f"a covariance takes at most {MOST_FEATURES:,}; pass inception"
         raise ValueError(f"features: {features} are {width:,} values of an image, and {rule}")
-    mark = _MARKS.get(features, lambda function, weights: record.fingerprint(function))(function, weights)
+    mark = _MARKS.get(features, lambda function, weights: provenance.fingerprint(function))(function, weights)
     name = f"{features} {mark}".rstrip()
     classifier: Any = function if hasattr(function, "head") else None
     if known is not None:
@@ -125,13 +125,13 @@ def judge(
     held = dataclasses.replace(settings, split=split or settings.split)
     source, mark = opened(held)
     about = {"data": held.name, "path": held.path, "split": held.split, "print": mark}
-    key = record.digest([name, mark, members])
+    key = provenance.digest([name, mark, members])
     statistics, some = folder / f"reference-{key}.npz", folder / f"reference-{key}.npy"
     if not (statistics.is_file() and some.is_file()):
         seen = in_chunks(function, lambda some: source[some]["x"], len(source), f"{features} of data", progress)
         save(some, seen[data.spread(members, len(seen))])
-        kept.save_statistics(statistics, metrics.statistics(seen))
-    real = kept.load_statistics(statistics)
+        cache.save_statistics(statistics, metrics.statistics(seen))
+    real = cache.load_statistics(statistics)
     return Judge(name, function, real, about, np.load(some, allow_pickle=False), classifier)
 
 
@@ -161,8 +161,8 @@ def _to_fit(features: str, source: data.Source) -> dict:
 
 def _classifier(made: Callable[[], Any], file: pathlib.Path) -> metrics.Classifier:
     if not file.is_file():
-        kept.save_classifier(file, made())
-    return kept.load_classifier(file)  # as read, so that the first use and the next are the same
+        cache.save_classifier(file, made())
+    return cache.load_classifier(file)  # as read, so that the first use and the next are the same
 
 
 def _weights(weights: str | os.PathLike | None) -> str:
@@ -175,6 +175,6 @@ def _weights(weights: str | os.PathLike | None) -> str:
 
 _MARKS = {  # what tells features from others of their name; those of your own are known by their code and arrays
     "inception": lambda function, weights: _weights(weights),
-    "classifier": lambda function, weights: record.fingerprint(function.params),
+    "classifier": lambda function, weights: provenance.fingerprint(function.params),
     "pixels": lambda function, weights: "",
 }

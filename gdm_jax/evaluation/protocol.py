@@ -22,12 +22,12 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from tqdm import tqdm
 
-from gdm_jax import _tables, data, drawing, metrics, ode, pixels
+from gdm_jax import _registry, data, drawing, metrics, ode, pixels
 from gdm_jax.config import build
 from gdm_jax.devices import hosts
-from gdm_jax.evaluation import record
+from gdm_jax.evaluation import provenance
+from gdm_jax.evaluation.cache import CHUNK, in_chunks, save
 from gdm_jax.evaluation.judges import Judge, floor
-from gdm_jax.evaluation.kept import CHUNK, in_chunks, save
 from gdm_jax.evaluation.sets import Summary, summary
 from gdm_jax.model import Model
 from gdm_jax.workdir import files
@@ -117,7 +117,7 @@ def evaluate(
         raise ValueError(f"reference: its statistics are of {len(judge.real.mu)} features, {judge.name} has {width}")
     batch = options.pop("batch", CHUNK // 2)
     depends = _depends(model, judge, **options)
-    part = pathlib.Path(folder) / record.digest(depends)
+    part = pathlib.Path(folder) / provenance.digest(depends)
     (part / "features").mkdir(parents=True, exist_ok=True)
     seeds = [range(s * count, (s + 1) * count) for s in range(first_set, first_set + sets)]
     chunks = [chunk for of_set in seeds for chunk in _chunks(of_set)]
@@ -144,7 +144,7 @@ def evaluate(
         floor=None if judge.members is None else floor(judge, count),
     )
     if hosts.first():
-        name = f"{count}x{sets}from{first_set}-{record.digest([neighbours, judge.about])}.json"
+        name = f"{count}x{sets}from{first_set}-{provenance.digest([neighbours, judge.about])}.json"
         files.write(part / name, found.as_dict())
     return found
 
@@ -156,7 +156,7 @@ def check(model: Model, count: int, sets: int, neighbours: int = 3, **options: A
     if count <= neighbours:
         raise ValueError(f"count: precision by {neighbours} neighbours needs more images than those, got {count}")
     for name, measure in metrics.MEASURES.items():
-        if lacking := _tables.lacks(measure, KNOWN):
+        if lacking := _registry.lacks(measure, KNOWN):
             raise ValueError(f"measures: {name!r} takes {', '.join(lacking)}; an evaluation knows {', '.join(KNOWN)}")
     calls(model, **_of_solver(options))
     model.check_label(options.get("label"), options.get("guidance"))
@@ -173,7 +173,7 @@ def compare_images(
         neighbours=neighbours,
         reference={**judge.about, "n": judge.real.count},
         features=judge.name,
-        versions=record.versions(),
+        versions=provenance.versions(),
     )
 
 
@@ -193,16 +193,16 @@ def _depends(model: Model, judge: Judge, *, label: Any = None, guidance: Any = N
     guidance = model.config.sampling.guidance if guidance is None else guidance
     return {
         "features": judge.name,
-        "network": {**dataclasses.asdict(model.config.model), "parameters": record.fingerprint(model.u)},
+        "network": {**dataclasses.asdict(model.config.model), "parameters": provenance.fingerprint(model.u)},
         "checkpoint": model.step,
-        "process": {**dataclasses.asdict(model.config.process), "itself": record.fingerprint(model.process)},
+        "process": {**dataclasses.asdict(model.config.process), "itself": provenance.fingerprint(model.process)},
         "intervals": np.stack([model.schedule.t_start, model.schedule.t_end], 1).tolist(),
-        "solver": solver if isinstance(solver := sampling["solver"], str) else record.fingerprint(solver),
+        "solver": solver if isinstance(solver := sampling["solver"], str) else provenance.fingerprint(solver),
         "steps": None if adaptive else np.asarray(path.steps).tolist(),
         "tolerances": [sampling[name] for name in ("rtol", "atol")] if adaptive else None,
         "label": None if label is None else np.atleast_1d(label).tolist(),
         "guidance": None if label is None else float(guidance),
-        "versions": record.versions(),
+        "versions": provenance.versions(),
     }
 
 
@@ -249,7 +249,7 @@ def _measured(
     known = dict(zip(KNOWN, (seen, judge.real, real, neighbours or None, probabilities, told)))
     found = {}
     for name, measure in metrics.MEASURES.items():
-        if all(known.get(part, part) is not None for part in _tables.takes(measure)):
-            value = _tables.call(measure, known)
+        if all(known.get(part, part) is not None for part in _registry.takes(measure)):
+            value = _registry.call(measure, known)
             found |= value._asdict() if hasattr(value, "_asdict") else {name: value}
     return found

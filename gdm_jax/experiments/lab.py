@@ -15,7 +15,7 @@ import pathlib
 import shlex
 from typing import Any
 
-from gdm_jax import _tables, evaluation, training
+from gdm_jax import _registry, evaluation, training
 from gdm_jax import config as configs
 from gdm_jax.experiments.scales import SCALES, SMOKE_BANDS, Scale
 from gdm_jax.model import Model, load
@@ -52,7 +52,7 @@ class Lab:
     progress: bool = True
 
     def __post_init__(self) -> None:
-        _tables.choose(SCALES, self.scale, "scale")
+        _registry.choose(SCALES, self.scale, "scale")
         if self.workdir and self.overrides:
             raise ValueError(f"workdir: its config is fixed; {self.overrides[0]} has no place")
         if not self.workdir and not pathlib.Path(self.configs).is_dir():

@@ -16,7 +16,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from gdm_jax._tables import choose
+from gdm_jax._registry import choose
 from gdm_jax.ode.path import Path
 from gdm_jax.ode.solvers import SOLVERS
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gdm_jax import _tables
+from gdm_jax import _registry
 
 __all__ = ["INTERPOLANTS", "Interpolant", "get"]
 
@@ -53,4 +53,4 @@ def get(name: str) -> Interpolant:
     Raises:
       ValueError: If there is none.
     """
-    return _tables.choose(INTERPOLANTS, name, "interpolant")
+    return _registry.choose(INTERPOLANTS, name, "interpolant")

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from gdm_jax import config as configs
 from gdm_jax import data, drawing, latent, ode
-from gdm_jax._tables import choose
+from gdm_jax._registry import choose
 from gdm_jax.config import Config, Experiment, build
 from gdm_jax.devices import hosts, parallel, preemption
 from gdm_jax.training import state as states

@@ -13,7 +13,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Integer, Key
 
 from gdm_jax import keys
-from gdm_jax._tables import call, choose
+from gdm_jax._registry import call, choose
 from gdm_jax.config import Config
 from gdm_jax.loss import LOSSES
 from gdm_jax.networks.embedding import AUGMENTATION_VALUES

@@ -20,7 +20,7 @@ import orbax.checkpoint as ocp
 from jaxtyping import PyTree
 from orbax.checkpoint.checkpoint_managers import preservation_policy as preservation
 
-from gdm_jax import _tables
+from gdm_jax import _registry
 from gdm_jax.devices import hosts, parallel
 
 __all__ = ["Checkpoints"]
@@ -154,7 +154,7 @@ class Checkpoints:
         try:
             yield
         except _ANY as error:
-            reason = _tables.first_line(error)
+            reason = _registry.first_line(error)
             reason = reason if len(reason) < 200 else f"{reason[:80]} ... {reason[-120:]}"
             raise OSError(
                 f"checkpoint: a save in {self.directory} failed ({reason}); older ones are intact: make room, and the "
@@ -213,7 +213,7 @@ class Checkpoints:
         except (_Mismatch, jax.errors.JaxRuntimeError, MemoryError):  # the last two: sound, but no room for it
             raise
         except _ANY as error:
-            return None, _tables.first_line(error)[:120]
+            return None, _registry.first_line(error)[:120]
 
     def _compare(self, step: int, items: dict) -> None:
         """Raises ValueError naming the paths in which the saved trees differ from the templates."""

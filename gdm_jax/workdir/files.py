@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gdm_jax import _tables
+from gdm_jax import _registry
 
 __all__ = ["claim", "replacing", "whole", "write", "write_arrays"]
 
@@ -34,7 +34,7 @@ def claim(folder: str | os.PathLike, *names: str, field: str = "folder") -> path
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        reason = _tables.first_line(error)
+        reason = _registry.first_line(error)
         raise ValueError(f"{field}: {str(folder)!r} cannot be written ({reason}); choose another folder") from error
     for name in names:
         place = folder / name

@@ -92,7 +92,7 @@ def test_help_of_all_commands_loads_no_room_of_models():
     words += "print(*(name for name in set(sys.modules) - before if name.startswith(('gdm_jax', 'flax', 'orbax'))))"
     found = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
     loaded = found.stdout.splitlines()[-1].split()
-    assert loaded and all(name.startswith(("gdm_jax.cli", "gdm_jax._tables")) for name in loaded), loaded
+    assert loaded and all(name.startswith(("gdm_jax.cli", "gdm_jax._registry")) for name in loaded), loaded
 
 
 def test_an_edit_of_ones_own_is_a_line_of_the_table(capsys, monkeypatch):

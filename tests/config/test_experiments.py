@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gdm_jax import config as configs
-from gdm_jax.config import build, rules
+from gdm_jax.config import build, validate
 from gdm_jax.training import state as states
 from gdm_jax.training.step import make_step
 from tests.runs import created
@@ -59,7 +59,7 @@ def reduced(config):
     network = dataclasses.replace(network, channels=8, blocks=1)
     training = dataclasses.replace(config.training, batch=2)
     config = dataclasses.replace(config, data=data, process=process, model=network, training=training)
-    rules.check(config)
+    validate.check(config)
     return config
 
 

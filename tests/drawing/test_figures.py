@@ -8,7 +8,7 @@ from PIL import Image
 
 import gdm_jax as gdm
 from gdm_jax import drawing, pixels
-from gdm_jax.drawing import films, maps, sheets
+from gdm_jax.drawing import films, grids, maps
 from gdm_jax.reports import samples
 
 BLACK, WHITE = -np.ones((8, 8, 1)), np.ones((8, 8, 1))
@@ -70,7 +70,7 @@ def test_grid_keeps_colours_and_whole_pixels():
 def test_gaps_move_what_is_to_their_right():
     plain, gapped = (grey(drawing.grid([BLACK] * 8, columns=4, cell=16, gaps=gaps)) for gaps in ((), (0, 2)))
     starts = [np.flatnonzero(np.diff(page[10]) < 0) + 1 for page in (plain, gapped)]
-    np.testing.assert_array_equal(starts[1] - starts[0], [0, sheets.GAP, sheets.GAP, 2 * sheets.GAP])
+    np.testing.assert_array_equal(starts[1] - starts[0], [0, grids.GAP, grids.GAP, 2 * grids.GAP])
     assert plain.shape[0] == gapped.shape[0]
 
 
@@ -79,37 +79,37 @@ def test_labels_wrap_and_keep_their_ink(side, channels):
     """Every letter of a label of several words is there, in one line or two, at its own column or row."""
     images = np.ones((4, side, side, channels))
     long, short = ["without group 2", "one"], ["without", "one"]
-    cut = max(64, side) + 2 * sheets.MARGIN  # where the second column or row begins
+    cut = max(64, side) + 2 * grids.MARGIN  # where the second column or row begins
     for where in ("heads", "rows"):
         pages = [grey(drawing.grid(images, columns=2, **{where: labels})) for labels in (long, short)]
         parts = np.split(pages[0], [cut], axis=1 if where == "heads" else 0)
         for part, label in zip(parts, long):
-            assert ink(part) == pytest.approx(ink(sheets.banner(label)), rel=0.05)
+            assert ink(part) == pytest.approx(ink(grids.banner(label)), rel=0.05)
         assert ink(pages[1]) < 0.7 * ink(pages[0])
     heights = [drawing.grid(images, columns=2, heads=labels).height for labels in (long, short)]
-    assert heights[0] - heights[1] == (sheets.LINE if side == 8 else 0)
+    assert heights[0] - heights[1] == (grids.LINE if side == 8 else 0)
 
 
 def test_what_is_too_long_is_cut_within_its_column():
     words = "interpolation between everything and nothing at all"
     pages = [grey(drawing.grid([WHITE] * 3, columns=3, heads=["", word, ""], cell=64)) for word in (words, "")]
-    assert pages[0].shape == (pages[1].shape[0] + sheets.LINE, pages[1].shape[1])
+    assert pages[0].shape == (pages[1].shape[0] + grids.LINE, pages[1].shape[1])
     assert ink(pages[0][:, :68]) == ink(pages[0][:, 134:]) == 0 < ink(pages[0])
-    cut = sheets.wrap(words, 66, 2).split("\n")
+    cut = grids.wrap(words, 66, 2).split("\n")
     assert len(cut) == 2 and cut[1].endswith("\u2026") and cut[0].startswith("interpol")
-    assert max(map(sheets.FONT.getlength, cut)) <= 66
+    assert max(map(grids.FONT.getlength, cut)) <= 66
 
 
 def test_heads_shrink_before_they_are_cut():
     """In letters of 14 pixels "one group" is wider than a column of 64, in smaller ones it is not."""
     page = drawing.grid([WHITE], heads=["all but one group"], cell=64)
-    assert ink(page) == pytest.approx(ink(sheets.banner("all but one group", sheets.SMALL)), rel=0.05)
+    assert ink(page) == pytest.approx(ink(grids.banner("all but one group", grids.SMALL)), rel=0.05)
 
 
 def test_wrapping():
-    assert sheets.wrap("a  few\nwords", 500, 2) == "a few words"
-    assert sheets.wrap("groups 0 to 2", 66, 2) == "groups 0\nto 2"
-    broken = sheets.wrap("reconstruction", 66, 2)
+    assert grids.wrap("a  few\nwords", 500, 2) == "a few words"
+    assert grids.wrap("groups 0 to 2", 66, 2) == "groups 0\nto 2"
+    broken = grids.wrap("reconstruction", 66, 2)
     assert broken.replace("-\n", "") == "reconstruction" != broken
 
 
@@ -119,7 +119,7 @@ def test_title_stands_above():
     above = titled.height - plain.height
     assert above > 0 and titled.width > plain.width
     np.testing.assert_array_equal(grey(titled)[above:, : plain.width], grey(plain))
-    assert ink(grey(titled)[:above]) == ink(sheets.banner(title))
+    assert ink(grey(titled)[:above]) == ink(grids.banner(title))
 
 
 def test_stack():
@@ -163,7 +163,7 @@ def test_captions_stand_above(tmp_path, monkeypatch):
     above = first.height - plain[0].height
     assert first.size == second.size == none.size and above > 0
     shown = [ink(grey(page)[:above]) for page in (first, second, none)]
-    assert shown == [*(ink(sheets.banner(caption)) for caption in captions), 0]
+    assert shown == [*(ink(grids.banner(caption)) for caption in captions), 0]
     for page in (first, second, none):  # no image moves
         np.testing.assert_array_equal(grey(page)[above:, : plain[0].width], grey(plain[0]))
 
@@ -174,7 +174,7 @@ def test_films_side_by_side(tmp_path, monkeypatch):
     titles = ("an order", "another")
     both = drawn(tmp_path, monkeypatch, [long, short], titles=titles)
     assert len(both) == 4
-    assert both[0].width == one[0].width + sheets.GAP + other[0].width
+    assert both[0].width == one[0].width + grids.GAP + other[0].width
     assert both[0].height > max(one[0].height, other[0].height)
     right = [grey(page)[-other[0].height :, -other[0].width :] for page in both]
     for page, expected in zip(right, [other[0], other[1], other[1], other[1]]):  # holds its last
@@ -183,8 +183,8 @@ def test_films_side_by_side(tmp_path, monkeypatch):
     for page, expected in zip(left, one):
         np.testing.assert_array_equal(page, grey(expected))
     words = grey(both[-1])  # and nothing else: the last images are white
-    assert ink(words[:, : one[0].width]) == ink(sheets.banner(titles[0]))
-    assert ink(words[:, one[0].width :]) == ink(sheets.banner(titles[1]))
+    assert ink(words[:, : one[0].width]) == ink(grids.banner(titles[0]))
+    assert ink(words[:, one[0].width :]) == ink(grids.banner(titles[1]))
 
 
 @pytest.mark.parametrize("side, channels", [(8, 1), (255, 3)])
@@ -197,8 +197,8 @@ def test_mp4_can_be_decoded(tmp_path, side, channels):
         assert (stream.codec_context.name, stream.pix_fmt, stream.average_rate) == ("h264", "yuv420p", 3)
         pages = [frame.to_ndarray(format="rgb24") for frame in file.decode(stream)]
     assert len(pages) == 6 + 3  # at 3 a second, the last held for one
-    drawn = [sheets.with_title(drawing.grid(moment), caption) for moment, caption in zip(frames, "abcdef")]
-    expected = [sheets.on_paper(page, page.width + page.width % 2, page.height + page.height % 2) for page in drawn]
+    drawn = [grids.with_title(drawing.grid(moment), caption) for moment, caption in zip(frames, "abcdef")]
+    expected = [grids.on_paper(page, page.width + page.width % 2, page.height + page.height % 2) for page in drawn]
     for page, even in zip(pages, [*expected, *expected[-1:] * 3]):
         assert page.shape == np.shape(even)
         assert np.abs(page - np.asarray(even, float)).max() < 60  # a stroke of a letter is 225 darker than its paper
@@ -252,8 +252,8 @@ def test_heat_hatches_what_is_no_number():
     changed = np.argwhere((holed != whole).any(-1))
     assert (changed.min(0) == [16, 24]).all() and (changed.max(0) == [23, 31]).all()
     beside = grey(page)[68:, without.width :]  # the bar goes on: a hatched piece, and what it means
-    hatch = maps.shaded(np.full((sheets.LINE, 2 * sheets.LINE), np.nan), 2 * sheets.LINE)
-    assert ink(beside) == ink(hatch) + ink(sheets.banner("no number"))
+    hatch = maps.shaded(np.full((grids.LINE, 2 * grids.LINE), np.nan), 2 * grids.LINE)
+    assert ink(beside) == ink(hatch) + ink(grids.banner("no number"))
 
 
 def test_heat_of_vectors():
@@ -277,8 +277,8 @@ def test_heat_stands_under_its_image(side, channels, size):
 def test_heat_bar_names_its_ends_and_unit():
     bar = grey(drawing.heat(np.linspace(2.0, 7.5, 64).reshape(1, 8, 8), unit="nats"))[68:]
     starts = np.flatnonzero(bar.min(0) < 255)
-    scale = maps.shaded(np.tile(np.linspace(0, 1, 128), (sheets.LINE, 1)), 128)
-    parts = [sheets.banner("2"), scale, sheets.banner("7.5 nats")]
+    scale = maps.shaded(np.tile(np.linspace(0, 1, 128), (grids.LINE, 1)), 128)
+    parts = [grids.banner("2"), scale, grids.banner("7.5 nats")]
     assert ink(bar) == sum(map(ink, parts)) and starts[-1] - starts[0] > 128
     constant = drawing.heat(np.full((1, 8, 8), 3.0))
     np.testing.assert_array_equal(tiles(constant, 1, 64)[0][0, 0], maps.RAMP[0])

@@ -16,7 +16,7 @@ import gdm_jax as gdm
 from gdm_jax import config as configs
 from gdm_jax import data, evaluation, metrics, pixels
 from gdm_jax.config import build
-from gdm_jax.evaluation import protocol, record
+from gdm_jax.evaluation import protocol, provenance
 from gdm_jax.evaluation.judges import Judge
 from gdm_jax.metrics import Statistics
 from gdm_jax.metrics.features import classifier
@@ -199,12 +199,12 @@ def test_no_two_kinds_of_samples_share_a_file(model, tmp_path, change, options):
 def test_what_is_of_one_name_and_differs_has_another_fingerprint():
     """Solvers, functions and arrays; the same one, made again, has the same."""
     kinds = [mine(1.0), mine(2.0), lambda x: x + 1, lambda x: x + 2, np.zeros(3), np.zeros((3, 1)), {"a": 1}, {"a": 2}]
-    marks = [record.fingerprint(kind) for kind in kinds]
+    marks = [provenance.fingerprint(kind) for kind in kinds]
     assert len(set(marks)) == len(marks)
-    assert record.fingerprint(mine(1.0)) == marks[0] and record.fingerprint(lambda x: x + 1) == marks[2]
+    assert provenance.fingerprint(mine(1.0)) == marks[0] and provenance.fingerprint(lambda x: x + 1) == marks[2]
     around = {"a": 1}
     around["itself"] = around
-    assert record.fingerprint(around) != marks[6]
+    assert provenance.fingerprint(around) != marks[6]
 
 
 def test_samples_asked_for_in_other_words_are_the_same(model, tmp_path):

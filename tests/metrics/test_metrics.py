@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from gdm_jax.evaluation.kept import load_statistics, save_statistics
+from gdm_jax.evaluation.cache import load_statistics, save_statistics
 from gdm_jax.metrics import Statistics, frechet_distance, statistics
 
 mp = pytest.importorskip("mpmath", reason='the oracle counts in 40 digits; pip install "gdm-jax[test]"')

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
-from gdm_jax._tables import call, choose, takes
+from gdm_jax._registry import call, choose, takes
 from gdm_jax.metrics.checks import FeatureFunction
 from gdm_jax.metrics.features.batches import in_batches, pixels
 from gdm_jax.metrics.features.classifier import Classifier, fit_classifier

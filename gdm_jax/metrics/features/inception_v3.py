@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gdm_jax._tables import first_line
+from gdm_jax._registry import first_line
 from gdm_jax.metrics.checks import FeatureFunction, check_images
 from gdm_jax.metrics.features.batches import in_batches
 from gdm_jax.pixels import to_uint8

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gdm_jax._tables import first_line
+from gdm_jax._registry import first_line
 from gdm_jax.metrics.checks import FeatureFunction, check_images
 from gdm_jax.metrics.features.batches import in_batches
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from gdm_jax import pixels
-from gdm_jax._tables import first_line
+from gdm_jax._registry import first_line
 from gdm_jax.metrics import Classifier, Statistics
 from gdm_jax.metrics.checks import FeatureFunction
 from gdm_jax.metrics.frechet import check_statistics

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from gdm_jax import ode
-from gdm_jax._tables import suggest, takes
+from gdm_jax._registry import suggest, takes
 from gdm_jax.config import build
 from gdm_jax.config.build import Experiment
 from gdm_jax.config.schema import Config, Own, Rule, Table
