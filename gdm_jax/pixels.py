@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -43,7 +44,7 @@ def dequantise(
 
 def bits_per_dimension(
     log_p: Real[ArrayLike, "..."], elements: Real[ArrayLike, "..."], levels: int = 256
-) -> Real[Array | np.ndarray, "..."] | float:
+) -> Real[Array | np.ndarray, "..."] | Any:
     """Bits for each element to name its grey level: -(log_p + d log w) / (d log 2), w = 2 / (levels - 1).
 
     Args:

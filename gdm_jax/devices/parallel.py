@@ -10,9 +10,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import jax
+import numpy as np
 from jaxtyping import Shaped
-
-from gdm_jax.process.arrays import AnyArray
 
 __all__ = ["AXIS", "check_batch", "of_all_hosts", "over_devices", "place", "shared", "split"]
 
@@ -74,6 +73,6 @@ def of_all_hosts() -> jax.sharding.Sharding:
     return jax.sharding.NamedSharding(jax.sharding.Mesh(jax.devices(), (AXIS,)), jax.sharding.PartitionSpec())
 
 
-def split(leaf: Shaped[AnyArray, " batch *shape"]) -> Shaped[AnyArray, "devices part *shape"]:
+def split(leaf: Shaped[jax.Array | np.ndarray, " batch *shape"]) -> Shaped[jax.Array | np.ndarray, "devices part *shape"]:
     """A batch with one part for each device of this host in front."""
     return leaf.reshape(jax.local_device_count(), -1, *leaf.shape[1:])

@@ -97,8 +97,8 @@ def of(
     edges = np.unique(np.concatenate([start, end]))
     low, high = edges[:-1, None], edges[1:, None]
     begun = schedule.visible(low[:, 0]).astype(np.float32)
-    alpha = (linear_fall(t, start, end) for t in (low, high))
-    pieces = Path(*alpha, begun, low[:, 0], high[:, 0], None)
+    alpha_low, alpha_high = (linear_fall(t, start, end) for t in (low, high))
+    pieces = Path(alpha_low, alpha_high, begun, low[:, 0], high[:, 0], None)
     pieces = _only(pieces, pieces.moving.any(1))
     pieces = pieces._replace(steps=None if steps is None else _share(steps, schedule.k, pieces))
     for groups, value in ((done, 1.0), (waiting, 0.0)):

@@ -14,8 +14,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gdm_jax import _registry
-
 __all__ = ["INTERPOLANTS", "Interpolant", "get"]
 
 Weight = Callable[[jax.Array], jax.Array]
@@ -53,4 +51,6 @@ def get(name: str) -> Interpolant:
     Raises:
       ValueError: If there is none.
     """
-    return _registry.choose(INTERPOLANTS, name, "interpolant")
+    if name not in INTERPOLANTS:
+        raise ValueError(f"interpolant: must be one of {', '.join(INTERPOLANTS)}, got {name!r}")
+    return INTERPOLANTS[name]
