@@ -73,6 +73,8 @@ def of_all_hosts() -> jax.sharding.Sharding:
     return jax.sharding.NamedSharding(jax.sharding.Mesh(jax.devices(), (AXIS,)), jax.sharding.PartitionSpec())
 
 
-def split(leaf: Shaped[jax.Array | np.ndarray, " batch *shape"]) -> Shaped[jax.Array | np.ndarray, "devices part *shape"]:
+def split(
+    leaf: Shaped[jax.Array | np.ndarray, " batch *shape"],
+) -> Shaped[jax.Array | np.ndarray, "devices part *shape"]:
     """A batch with one part for each device of this host in front."""
     return leaf.reshape(jax.local_device_count(), -1, *leaf.shape[1:])
