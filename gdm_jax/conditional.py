@@ -104,7 +104,7 @@ def variations(
     return generate_given(u, process, schedule, prefix, others, keep=keep, **options)
 
 
-def groups_of_mask(process: Process, mask: Bool[np.ndarray, "*grid"]) -> list[int]:
+def groups_of_mask(process: Process, mask: Bool[np.ndarray, "*grid"] | Sequence) -> list[int]:
     """The groups that a mask of known elements is the union of.
 
     Args:

@@ -25,13 +25,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Bool, Float, Key
 
 from gdm_jax import ode
 from gdm_jax.devices import program
 from gdm_jax.keys import derive
 from gdm_jax.network import Network
-from gdm_jax.ode.path import Path, along
+from gdm_jax.ode.path import Path, Steps, along
 from gdm_jax.ode.walk import walk
 from gdm_jax.process.groups import of_elements
 from gdm_jax.process.process import Process
@@ -67,10 +67,10 @@ def log_likelihood(
     schedule: Schedule | Path,
     x: Float[ArrayLike, " batch *shape"],
     *,
-    steps: int | Sequence[int] | None = None,
+    steps: Steps = None,
     done: Sequence[int] = (),
     probes: int = 0,
-    key: PRNGKeyArray | None = None,
+    key: Key[Array, "*keys"] | None = None,
     most_moving: int | None = None,
     throw: bool = True,
     **options: Any,

@@ -21,6 +21,7 @@ from gdm_jax.likelihood import Likelihood
 from gdm_jax.network import Guided
 from gdm_jax.ode import inversion
 from gdm_jax.ode.inversion import Inversion
+from gdm_jax.ode.path import Steps
 from gdm_jax.process.arrays import Integers
 from gdm_jax.process.family import Family
 from gdm_jax.process.process import Process
@@ -159,10 +160,10 @@ class Model:
         self,
         x: Given,
         *,
-        steps: int | Sequence[int] | None = None,
+        steps: Steps = None,
         tolerance: float = inversion.TOLERANCE,
         label: Integers | int | None = None,
-        guidance: float | None = None,
+        guidance: float | int | None = None,
         batch: int = 64,
         progress: bool = False,
         **options: Any,
@@ -187,7 +188,7 @@ class Model:
         draws: int = 0,
         seed: int = 0,
         label: Integers | int | None = None,
-        guidance: float | None = None,
+        guidance: float | int | None = None,
         batch: int = 64,
         progress: bool = False,
         **options: Any,
@@ -267,7 +268,7 @@ class Model:
 
     def _solve(
         self,
-        x: np.ndarray,
+        x: Any,
         what: str,
         schedule: Schedule,
         *,
@@ -308,7 +309,7 @@ class Model:
         if np.ndim(x) != len(expected) + 1 or np.shape(x)[1:] != expected or not len(x):
             raise ValueError(f"{name}: must be [n, {', '.join(map(str, expected))}] with n >= 1, got {np.shape(x)}")
 
-    def check_label(self, label: Integers | int | None, guidance: float | None = None) -> None:
+    def check_label(self, label: Integers | int | None, guidance: float | int | None = None) -> None:
         """Raises ValueError unless the model knows these classes and can be guided so; None asks for neither."""
         if label is None and guidance is not None:
             raise ValueError("guidance: needs a label to guide towards")

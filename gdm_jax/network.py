@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Integer, Real
 
 __all__ = ["Guided", "Network", "apply", "examples", "guided", "with_examples"]
@@ -40,7 +41,7 @@ class Guided(eqx.Module):
     w: Float[Array, ""] | None
 
     def __call__(
-        self, x_t: Float[Array, "batch *shape"], alpha: Real[Array, "batch k"]
+        self, x_t: Float[Array | np.ndarray, "batch *shape"], alpha: Real[Array | np.ndarray, "batch k"]
     ) -> Float[Array, "batch *shape"]:
         if len(self.label) not in (1, len(x_t)):
             raise ValueError(f"label: expected one for all or for each of {len(x_t)}, got {len(self.label)}")
@@ -84,7 +85,7 @@ def with_examples(u: Network, held: Integer[Array, " batch"] | None) -> Network:
 
 
 def apply(
-    u: Network, x_t: Float[Array, "batch *shape"], alpha: Real[Array, "batch k"]
+    u: Network, x_t: Float[Array | np.ndarray, "batch *shape"], alpha: Real[Array | np.ndarray, "batch k"]
 ) -> Float[Array, "batch *shape"]:
     """u(x_t, alpha).
 

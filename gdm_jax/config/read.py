@@ -129,7 +129,7 @@ def _build(kind: Any, values: Any, prefix: str) -> Any:
     hints = typing.get_type_hints(kind)
     for name in values:
         if name not in hints:
-            raise ValueError(f"config: there is no field {prefix}{name}{suggest(name, hints)}")
+            raise ValueError(f"config: there is no field {prefix}{_plain(name)}{suggest(name, hints)}")
     built = {}
     for name, value in values.items():
         hint = hints[name]
@@ -185,3 +185,8 @@ def _override(settings: Any, override: str) -> None:
         value = (value,)
     with last.ignore_type():  # from_dict checks the type and names the field
         last[part] = value
+
+
+def _plain(name: str) -> str:
+    """A field's name as it is, or quoted where it is none that a field could have."""
+    return name if name.isidentifier() else repr(name)

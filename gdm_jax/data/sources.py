@@ -70,7 +70,7 @@ class Several:
     shape: tuple[int, ...]
     classes: int | None
 
-    def __init__(self, sources: Sequence[Source], weights: Sequence[float]):
+    def __init__(self, sources: Sequence[Source], weights: Sequence[float | int]):
         self.parts = list(sources)
         self.weights = np.asarray(weights, np.float64) / np.sum(weights)
         self.shape, self.classes = sources[0].shape, len(sources)

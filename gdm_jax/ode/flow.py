@@ -25,7 +25,7 @@ from gdm_jax import network
 from gdm_jax.devices import program
 from gdm_jax.network import Network
 from gdm_jax.ode import walk as walks
-from gdm_jax.ode.path import Path, along
+from gdm_jax.ode.path import Path, Steps, along
 from gdm_jax.process.arrays import AnyArray
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule
@@ -89,7 +89,7 @@ def solve(
     x: Float[ArrayLike, " batch *shape"],
     *,
     forward: bool,
-    steps: int | Sequence[int] | None = None,
+    steps: Steps = None,
     done: Sequence[int] = (),
     waiting: Sequence[int] = (),
     throw: bool = True,

@@ -18,7 +18,6 @@ d_alpha_g df, of which the linear equation is solved by the same iteration.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -31,7 +30,7 @@ from gdm_jax.devices import program
 from gdm_jax.network import Network
 from gdm_jax.ode.anderson import fixed_point
 from gdm_jax.ode.flow import check_state, direction, solve
-from gdm_jax.ode.path import Path, along
+from gdm_jax.ode.path import Path, Steps, along
 from gdm_jax.ode.solvers import STEP_TOLERANCE
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule
@@ -80,7 +79,7 @@ def invert(
     schedule: Schedule | Path,
     x: Float[ArrayLike, " batch *shape"],
     *,
-    steps: int | Sequence[int] | None = None,
+    steps: Steps = None,
     tolerance: float = TOLERANCE,
     **options: Any,
 ) -> Inversion:

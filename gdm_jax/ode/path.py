@@ -17,13 +17,14 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Bool, Float, Int
 
-from gdm_jax.process.arrays import AnyArray
+from gdm_jax.process.arrays import AnyArray, Integers
 from gdm_jax.process.groups import check_groups
 from gdm_jax.process.schedule import Schedule, linear_fall
 
-__all__ = ["MOST_STEPS", "Path", "along", "of"]
+__all__ = ["MOST_STEPS", "Path", "Steps", "along", "of"]
 
 MOST_STEPS = 10**6
+Steps = int | np.integer | Integers | None  # a total, or one number for each group; None adapts them
 
 
 class Path(NamedTuple):
@@ -68,7 +69,7 @@ class Path(NamedTuple):
 def of(
     schedule: Schedule,
     *,
-    steps: int | Sequence[int] | None = None,
+    steps: Steps = None,
     done: Sequence[int] = (),
     waiting: Sequence[int] = (),
 ) -> Path:
@@ -110,7 +111,7 @@ def of(
 def along(
     way: Schedule | Path,
     *,
-    steps: int | Sequence[int] | None = None,
+    steps: Steps = None,
     done: Sequence[int] = (),
     waiting: Sequence[int] = (),
 ) -> Path:

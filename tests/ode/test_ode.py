@@ -424,6 +424,7 @@ def test_what_is_no_solve(change, message):
 
 
 @pytest.mark.parametrize("call", ["unweighted", "moving", "weighted", "encode", "invert", "log_likelihood"])
+@pytest.mark.usefixtures("unchecked")
 def test_bytes_are_no_data(call):
     process, schedule, x = vectors(), gdm.schedule.uniform(3), np.full((2, 6), 200, np.uint8)
     z, t = np.zeros((2, 6), np.float32), np.array([0.2, 0.7], np.float32)
