@@ -17,7 +17,7 @@ from jaxtyping import Array, ArrayLike, Float, Integer, Real
 
 __all__ = ["Guided", "Network", "apply", "examples", "guided", "with_examples"]
 
-Network = Callable[[jax.Array, jax.Array], jax.Array]
+Network = Callable[..., jax.Array]  # (x_t, alpha) -> like x_t
 
 
 class Guided(eqx.Module):

@@ -26,7 +26,7 @@ class Summary(NamedTuple):
     sets: list[float]
 
 
-def summary(values: Iterable[float | np.floating]) -> Summary:
+def summary(values: Iterable[float | int | np.number]) -> Summary:
     """The numbers of some sets, with their mean and standard deviation."""
     values = [float(value) for value in values]
     std = float(np.std(values, ddof=1)) if len(values) > 1 else None

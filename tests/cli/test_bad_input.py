@@ -60,7 +60,7 @@ def files(tmp_path):
         ("train --config {tmp}/none.py --workdir {tmp}/new", "error: --config: there is no file '.*none.py'"),
         (f"{TRAIN} --config.training.bacth=3", "there is no field training.bacth; did you mean 'batch'"),
         (f"{TRAIN} --config.training.batch=many", "training.batch: must be of type int, got 'many'"),
-        (f"{TRAIN} --config.training.batch=0", "training.batch: must be at least 1, got 0"),
+        (f"{TRAIN} --config.training.batch=0", "training.batch: must be from 1 to 1,048,576, got 0"),
         (f"{TRAIN} --config.training.batch=12", "training.batch: 12 does not divide over 8 device"),
         (f"{TRAIN} --config.data.name=nothing", "data.name: must be digits"),
         ("train --config {config} --workdir {run} --config.model.channels=64", "another config; .*model.channels"),
