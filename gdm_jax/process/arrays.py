@@ -11,11 +11,13 @@ import numpy as np
 __all__ = ["AnyArray", "Integers", "Leaf", "Numbers"]
 
 AnyArray = jax.Array | np.ndarray  # as in Float[AnyArray, "batch *shape"]
-Integers = Sequence[int] | np.ndarray | jax.Array  # `[n]`
-Numbers = Sequence[float] | Sequence[int] | np.ndarray | jax.Array  # `[n]`
 
-# A field of a pytree. JAX rebuilds pytrees around placeholders, so that at run time the field may hold anything at all.
+# At run time a check of a sequence looks at one item alone, chosen by chance, so that the items count for type checkers
+# only. A Leaf is a field of a pytree: JAX rebuilds pytrees around placeholders, and there it may hold anything at all.
 if TYPE_CHECKING:
+    Integers = Sequence[int] | np.ndarray | jax.Array  # `[n]`
+    Numbers = Sequence[float] | Sequence[int] | np.ndarray | jax.Array  # `[n]`
     Leaf = jax.Array | np.ndarray
 else:
+    Integers = Numbers = Sequence | np.ndarray | jax.Array
     Leaf = Any

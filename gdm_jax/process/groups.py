@@ -219,7 +219,7 @@ def _check_k(k: int, most: int, what: str) -> None:
         raise ValueError(f"groups: k must be between 1 and {most} ({what}), got {k}")
 
 
-def check_groups(groups: Integers | Sequence[int | np.integer], k: int) -> list[int]:
+def check_groups(groups: Integers, k: int) -> list[int]:
     """The group numbers as a sorted list without repetition.
 
     Raises:
