@@ -28,16 +28,16 @@ def run(arguments: argparse.Namespace) -> None:
     import jax
 
     from gdm_jax import config as configs
-    from gdm_jax.config import build
     from gdm_jax.training import state
     from gdm_jax.workdir import checkpoint, log
 
     if bool(file) == bool(workdir):
         raise ValueError("pass either --config or --workdir")
-    config = configs.load(file, overrides) if file else configs.of_workdir(workdir)
-    process = build.process(config)
-    schedule = build.schedule(config, process.k)
-    net = build.network(config, process)
+    if workdir:
+        config, (process, _, schedule, net) = configs.experiment(workdir)
+    else:
+        config = configs.load(file, overrides)
+        process, _, schedule, net = configs.check(config)
     shape, training = config.data.shape, config.training
     params = jax.eval_shape(lambda: state.create(net, shape, process.k, training=training, seed=config.seed)).params
     count = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))

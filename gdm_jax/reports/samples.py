@@ -117,7 +117,7 @@ def begun(
 ) -> Float[np.ndarray, " times n *shape"]:
     """States `[times, n, *shape]` with groups not begun set to zero, mid-grey in pixels; the first is always shown."""
     t_end = np.asarray(model.schedule.t_end)
-    visible = (times[:, None] < t_end - 1e-6) | (t_end == t_end.max())
+    visible = np.asarray(model.schedule.visible(times + 1e-6)) | (t_end == t_end.max())
     return np.stack([model.process.diagonal(v.astype(np.float32), x) for v, x in zip(visible, states)])
 
 
