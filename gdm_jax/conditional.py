@@ -21,6 +21,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 from gdm_jax import ode
 from gdm_jax.latent import swap
 from gdm_jax.network import Network
+from gdm_jax.process.arrays import Integers
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule, check_prefix
 
@@ -36,7 +37,7 @@ def generate_given(
     x: Float[ArrayLike, " one_or_batch *shape"],
     z: Float[ArrayLike, " batch *shape"],
     *,
-    keep: Sequence[int],
+    keep: Integers,
     **options: Any,
 ) -> Solved:
     """Groups `keep` of x as they are, the others generated from z given them.
@@ -66,7 +67,7 @@ def generate_prefix(
     schedule: Schedule,
     z: Float[ArrayLike, " batch *shape"],
     *,
-    groups: Sequence[int],
+    groups: Integers,
     **options: Any,
 ) -> Solved:
     """Only the groups that the schedule generates first: the state in which the others are still z.
@@ -86,7 +87,7 @@ def variations(
     z: Float[ArrayLike, " 1 *shape"],
     others: Float[ArrayLike, " n *shape"],
     *,
-    keep: Sequence[int],
+    keep: Integers,
     **options: Any,
 ) -> Solved:
     """Data that share the groups `keep` and differ in the rest; the shared part is computed once.

@@ -12,7 +12,6 @@ that is a list of group numbers, or a bool mask of the elements `[*groups.shape]
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -31,7 +30,7 @@ Latents = Float[ArrayLike, "batch *shape"]
 Chosen = Integers | Bool[AnyArray, "*groups"]
 
 
-def noise(seeds: Integers, shape: Sequence[int], purpose: str = "sample") -> Float[Array, "n ..."]:
+def noise(seeds: Integers, shape: Integers, purpose: str = "sample") -> Float[Array, "n ..."]:
     """Standard normal noise `[n, *shape]`, each example drawn from its own integer seed.
 
     An image sampled from a seed does not depend on its batch, nor on the precision: the numbers are those of float32.

@@ -17,7 +17,6 @@ The traces are exact, by one derivative for each moving element, or Hutchinson's
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -33,6 +32,7 @@ from gdm_jax.keys import derive
 from gdm_jax.network import Network
 from gdm_jax.ode.path import Path, Steps, along
 from gdm_jax.ode.walk import walk
+from gdm_jax.process.arrays import Integers
 from gdm_jax.process.groups import of_elements
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule, check_prefix
@@ -68,7 +68,7 @@ def log_likelihood(
     x: Float[ArrayLike, " batch *shape"],
     *,
     steps: Steps = None,
-    done: Sequence[int] = (),
+    done: Integers = (),
     probes: int = 0,
     key: Key[Array, "*keys"] | None = None,
     most_moving: int | None = None,

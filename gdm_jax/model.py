@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, overload
 
 import jax
@@ -109,9 +109,9 @@ class Model:
         return self._solve(self._checked(x, "x"), "encode", self.schedule, forward=True, **options)
 
     @overload
-    def fill(self, x: Given, keep: Sequence[int], *, frames: Literal[0] = 0, **options: Any) -> Data: ...
+    def fill(self, x: Given, keep: Integers, *, frames: Literal[0] = 0, **options: Any) -> Data: ...
     @overload
-    def fill(self, x: Given, keep: Sequence[int], *, frames: int, **options: Any) -> Frames: ...
+    def fill(self, x: Given, keep: Integers, *, frames: int, **options: Any) -> Frames: ...
     def fill(self, x, keep, *, z=None, seeds=None, **options):
         """Groups `keep` of x as they are, the others generated given them; see `gdm_jax.conditional`.
 
@@ -137,7 +137,7 @@ class Model:
         self,
         seed: int,
         seeds: Integers,
-        keep: Sequence[int],
+        keep: Integers,
         *,
         label: Integers | int | None = None,
         frames: int = 0,
@@ -234,7 +234,7 @@ class Model:
         groups = np.mean([one.groups for one in found], axis=0)
         return found[-1]._replace(total=totals.mean(0), groups=groups, error=error)
 
-    def given(self, keep: Sequence[int]) -> tuple[Schedule, list[int]]:
+    def given(self, keep: Integers) -> tuple[Schedule, list[int]]:
         """The schedule to go on with from the groups `keep`, and these as a list.
 
         Raises:
@@ -273,8 +273,8 @@ class Model:
         schedule: Schedule,
         *,
         forward: bool,
-        done: Sequence[int] = (),
-        waiting: Sequence[int] = (),
+        done: Integers = (),
+        waiting: Integers = (),
         label=None,
         guidance=None,
         batch: int = 256,

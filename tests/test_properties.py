@@ -113,6 +113,7 @@ def test_partitions_by_name(name, shape, k, other):
 @given(st.lists(st.floats(), max_size=5), st.lists(st.floats(), max_size=5), st.lists(st.integers(-1, 6), max_size=6))
 @example([0.0, 0.5], [0.5, 1.0], [0])
 @example([1e-45, 2e-45], [], [])
+@example([0.0], [0.97265625], [])
 def test_intervals(start, end, order):
     """alpha falls from one to zero under whatever is accepted."""
     made = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pathlib
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from gdm_jax.reports.edits import Edit
     from gdm_jax.reports.report import Report
+
+from gdm_jax.process.arrays import Integers
 
 __all__ = ["arrays", "claim", "edit", "report", "warn_uncertain"]
 
@@ -54,7 +55,7 @@ def report(folder: pathlib.Path, name: str, made: Report) -> None:
     print(made.text, *save(folder, name, made), sep="\n")
 
 
-def warn_uncertain(command: str, numbers: Sequence[int]) -> None:
+def warn_uncertain(command: str, numbers: Integers) -> None:
     """Say on standard error which images could not be inverted."""
     if len(numbers):
         text = f"not inverted, do not trust: {list(numbers)}; try more --steps"

@@ -26,6 +26,7 @@ from gdm_jax._registry import call
 from gdm_jax.data import prepared
 from gdm_jax.data.gaussians import Mixture
 from gdm_jax.pixels import to_model_range
+from gdm_jax.process.arrays import Integers
 
 __all__ = ["SOURCES", "Several", "Source", "examples", "fingerprint", "open_source", "spread"]
 
@@ -113,7 +114,7 @@ def open_source(data: Any, *, write: bool = True) -> Source:
 
 
 def examples(
-    source: Source, numbers: Sequence[int] | Int[np.ndarray, " n"]
+    source: Source, numbers: Integers
 ) -> tuple[Float[np.ndarray, " n *shape"], Shaped[np.ndarray, " n"]]:
     """Some examples of a source, x in the model's range and labels."""
     chosen = source[np.asarray(numbers)]

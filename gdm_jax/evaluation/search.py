@@ -6,11 +6,12 @@ and steps a group say the same thing: a group's interval is N_j / N of the whole
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+
+from gdm_jax.process.arrays import Integers, Numbers
 
 __all__ = ["Found", "boundaries", "share_steps"]
 
@@ -31,7 +32,7 @@ class Found(NamedTuple):
 
 def share_steps(
     objective: Callable[[tuple[int, ...]], float],
-    start: Sequence[int],
+    start: Integers,
     *,
     most: int = 200,
     note: Callable[[tuple[int, ...], float, float], None] | None = None,
@@ -86,7 +87,7 @@ def share_steps(
     return Found(best, tried[best], tried)
 
 
-def boundaries(steps: Sequence[int], t_start: Float[np.ndarray, " k"] | Sequence[float]) -> tuple[float, ...]:
+def boundaries(steps: Integers, t_start: Numbers) -> tuple[float, ...]:
     """The rising times where intervals of lengths proportional to N_j meet.
 
     Args:

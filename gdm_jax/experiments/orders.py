@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from gdm_jax.evaluation.sets import interval
 from gdm_jax.experiments.lab import Lab
 from gdm_jax.model import Model
 from gdm_jax.process import family
+from gdm_jax.process.arrays import Integers
 from gdm_jax.reports import Report, samples, table
 
 __all__ = ["run"]
@@ -36,7 +36,7 @@ def run(lab: Lab) -> Report:
     orders = family.random_orders(model.process.k, ORDERS[lab.scale], seed=0)
     options = {"solver": "euler", "steps": steps, "count": count, "neighbours": 0}
 
-    def distance(order: Sequence[int], **more: Any) -> Evaluation:
+    def distance(order: Integers, **more: Any) -> Evaluation:
         return lab.evaluate(model.under(order=order), **options, **more)
 
     first = np.array([distance(order, sets=1).frechet.mean for order in orders])
@@ -75,7 +75,7 @@ def run(lab: Lab) -> Report:
     return Report(text, numbers, pictures)
 
 
-def _strip(model: Model, order: Sequence[int], steps: int, title: str) -> Image.Image:
+def _strip(model: Model, order: Integers, steps: int, title: str) -> Image.Image:
     model = model.under(order=order)
     _, times, states = model.sample(4, solver="euler", steps=steps, frames=samples.frames(model))
     return samples.strip(model, times, samples.begun(model, times, states), title=title)

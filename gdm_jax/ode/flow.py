@@ -11,7 +11,6 @@ step is judged by the moving elements alone. `Flow` is this field; `gdm_jax.ode.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -26,7 +25,7 @@ from gdm_jax.devices import program
 from gdm_jax.network import Network
 from gdm_jax.ode import walk as walks
 from gdm_jax.ode.path import Path, Steps, along
-from gdm_jax.process.arrays import AnyArray
+from gdm_jax.process.arrays import AnyArray, Integers
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule
 
@@ -90,8 +89,8 @@ def solve(
     *,
     forward: bool,
     steps: Steps = None,
-    done: Sequence[int] = (),
-    waiting: Sequence[int] = (),
+    done: Integers = (),
+    waiting: Integers = (),
     throw: bool = True,
     **options: Any,
 ) -> Solution:

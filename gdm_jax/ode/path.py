@@ -10,7 +10,6 @@ takes a path serves every schedule with as many pieces.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -70,8 +69,8 @@ def of(
     schedule: Schedule,
     *,
     steps: Steps = None,
-    done: Sequence[int] = (),
-    waiting: Sequence[int] = (),
+    done: Integers = (),
+    waiting: Integers = (),
 ) -> Path:
     """The path of a schedule, from data to noise.
 
@@ -112,8 +111,8 @@ def along(
     way: Schedule | Path,
     *,
     steps: Steps = None,
-    done: Sequence[int] = (),
-    waiting: Sequence[int] = (),
+    done: Integers = (),
+    waiting: Integers = (),
 ) -> Path:
     """A path as it is, or that of a schedule; arguments and errors are those of `of`.
 

@@ -240,7 +240,7 @@ def align(values: AnyArray, axes: int) -> AnyArray:
     return values.reshape(values.shape + (1,) * (axes - values.ndim))
 
 
-def of_elements(index: AnyArray, shape: Sequence[int]) -> AnyArray:
+def of_elements(index: AnyArray, shape: Integers) -> AnyArray:
     """The group of every element of a datum of that shape, channels included."""
     return (jnp if isinstance(index, jax.Array) else np).broadcast_to(align(index, len(shape)), tuple(shape))
 

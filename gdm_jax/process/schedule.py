@@ -109,9 +109,10 @@ def linear_fall(t: AnyArray, t_start: AnyArray, t_end: AnyArray) -> AnyArray:
     """Eq. 10: the value at t of what falls linearly from 1 to 0 over [t_start, t_end].
 
     The three broadcast against one another. NumPy's arrays give NumPy's, so that a known path stays known while JAX
-    is compiling.
+    is compiling. A compiler may divide by multiplying with the reciprocal, so that 1 is given and not computed.
     """
-    return ((t_end - t) / (t_end - t_start)).clip(0, 1)
+    begun = t > t_start
+    return ((t_end - t) / (t_end - t_start)).clip(0, 1) * begun + ~begun
 
 
 def uniform(k: int, *, order: Integers | None = None) -> Schedule:

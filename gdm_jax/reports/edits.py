@@ -10,7 +10,7 @@ seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +20,7 @@ from PIL import Image
 
 from gdm_jax import drawing, keys, latent
 from gdm_jax.model import Model
+from gdm_jax.process.arrays import Integers
 from gdm_jax.process.groups import check_groups
 
 __all__ = ["EDITS", "Edit", "Source", "check", "fill", "from_images", "from_seeds"]
@@ -56,8 +57,8 @@ def from_images(
     x: Images,
     *,
     solver: str | None = None,
-    steps: int | Sequence[int] | None = None,
-    label: int | Sequence[int] | None = None,
+    steps: int | Integers | None = None,
+    label: int | Integers | None = None,
     **options: Any,
 ) -> Source:
     """Real images with latents that decode to them, found by undoing Euler's steps, or by another solver's encode.
@@ -81,7 +82,7 @@ def from_images(
     return Source(x, np.asarray(found.z), options, np.flatnonzero(~np.asarray(found.converged)).tolist())
 
 
-def from_seeds(model: Model, seeds: Sequence[int], **options: Any) -> Source:
+def from_seeds(model: Model, seeds: Integers, **options: Any) -> Source:
     """Samples, one from each seed; the options are those of `Model.decode`."""
     z = np.asarray(latent.noise(seeds, model.config.data.shape))
     return Source(model.decode(z, **options), z, options, [])
@@ -90,8 +91,8 @@ def from_seeds(model: Model, seeds: Sequence[int], **options: Any) -> Source:
 def check(
     model: Model,
     *,
-    groups: Sequence[int] = (),
-    elements: Sequence[int] = (),
+    groups: Integers = (),
+    elements: Integers = (),
     count: int = 1,
     seed: int = 0,
     **others: Any,
@@ -104,7 +105,7 @@ def check(
     _count(count)
 
 
-def swap(model: Model, source: Source, donors: Source, groups: Sequence[int]) -> Edit:
+def swap(model: Model, source: Source, donors: Source, groups: Integers) -> Edit:
     """Take groups of each donor into each image, a matrix (Fig. 7).
 
     Args:
@@ -135,7 +136,7 @@ def swap(model: Model, source: Source, donors: Source, groups: Sequence[int]) ->
 
 
 def interpolate(
-    model: Model, source: Source, *, groups: Sequence[int] | None = None, count: int = 7, spherical: bool = True
+    model: Model, source: Source, *, groups: Integers | None = None, count: int = 7, spherical: bool = True
 ) -> Edit:
     """Go from each image to the next, one group a row, then all groups (Fig. 3).
 
@@ -175,7 +176,7 @@ def interpolate(
 def traverse(
     model: Model,
     source: Source,
-    elements: Sequence[int] | None = None,
+    elements: Integers | None = None,
     *,
     channel: int | None = None,
     count: int = 7,
@@ -218,7 +219,7 @@ def traverse(
 
 
 def resample(
-    model: Model, source: Source, *, groups: Sequence[int] | None = None, count: int = 4, seed: int = 0
+    model: Model, source: Source, *, groups: Integers | None = None, count: int = 4, seed: int = 0
 ) -> Edit:
     """Keep groups and draw the others anew, by default for every prefix of the order (Fig. 9).
 
@@ -246,7 +247,7 @@ def resample(
     return Edit(drawing.stack(pages), np.stack(made))
 
 
-def keep(model: Model, source: Source, *, groups: Sequence[int] | None = None, seed: int | None = None) -> Edit:
+def keep(model: Model, source: Source, *, groups: Integers | None = None, seed: int | None = None) -> Edit:
     """Keep groups and set the others to zero, or to noise with a seed, by default for every prefix (Fig. 4b).
 
     Args:
@@ -272,10 +273,10 @@ def keep(model: Model, source: Source, *, groups: Sequence[int] | None = None, s
 def fill(
     model: Model,
     source: Source,
-    groups: Sequence[int],
+    groups: Integers,
     *,
     count: int = 6,
-    seeds: Sequence[int] | None = None,
+    seeds: Integers | None = None,
     **options: Any,
 ) -> Edit:
     """Each image with the groups not kept generated given those kept, `count` times.
@@ -317,14 +318,14 @@ def _count(count: int) -> None:
         raise ValueError(f"count: must be at least 1, got {count}")
 
 
-def _keeps(model: Model, groups: Sequence[int] | None) -> list[list[int]]:
+def _keeps(model: Model, groups: Integers | None) -> list[list[int]]:
     """The one set asked for, or every prefix of the order of generation and the whole."""
     if groups is not None:
         return [_some(model, groups, whole=True)]
     return [*map(list, model.schedule.prefixes()), list(range(model.process.k))]
 
 
-def _some(model: Model, groups: Sequence[int], whole: bool = False) -> list[int]:
+def _some(model: Model, groups: Integers, whole: bool = False) -> list[int]:
     groups = check_groups(groups, model.process.k)
     if not groups or (len(groups) == model.process.k and not whole):
         raise ValueError(f"groups: name at least one of {model.process.k}, and not all, for there to be an edit")
@@ -360,7 +361,7 @@ def _beside_source(source: Source, x, heads, title: str) -> Image.Image:
     )
 
 
-def _named(groups: Sequence[int]) -> str:
+def _named(groups: Integers) -> str:
     """group 2, groups 0-3, groups 0 2."""
     groups = sorted(groups)
     if len(groups) == 1:
