@@ -65,6 +65,13 @@ def unchecked():
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
+@pytest.fixture
+def double():
+    """Double precision."""
+    with jax.enable_x64(True):
+        yield
+
+
 @pytest.fixture(params=GROUPS)
 def groups(request):
     return GROUPS[request.param](SIZE)

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Real
 from PIL import Image
+
+from gdm_jax.process.arrays import Numbers
 
 __all__ = ["check", "curve", "lines", "points"]
 
 MARKERS = "os^Dv"
-Points = Real[np.ndarray, " points"] | Sequence[float]
 
 
 def check() -> None:
@@ -22,7 +22,7 @@ def check() -> None:
     _figure()
 
 
-def curve(x: Points, series: Mapping[str, Any], **options: Any) -> Image.Image:
+def curve(x: Numbers, series: Mapping[str, Any], **options: Any) -> Image.Image:
     """Lines over common points, e.g. the variance of samples against the number of fixed components.
 
     Args:
@@ -82,7 +82,7 @@ def _whole(x) -> bool:
 def points(
     names: Sequence[str],
     values: Real[np.ndarray, " n"] | Real[np.ndarray, "n sets"] | Sequence,
-    errors: Points | None = None,
+    errors: Numbers | None = None,
     *,
     label: str,
     title: str = "",

@@ -26,7 +26,7 @@ def film(
     captions: Labels = (),
     columns: int | None = None,
     cell: int = 64,
-    seconds: float = 4.0,
+    seconds: float | int = 4.0,
 ) -> None:
     """A looping GIF, or an MP4 (H.264), that holds its last frame for a second.
 
@@ -65,13 +65,13 @@ def film(
     write([on_paper(page, width, height) for page in pages], path, seconds)
 
 
-def _gif(pages: Sequence[Image.Image], path: pathlib.Path, seconds: float) -> None:
+def _gif(pages: Sequence[Image.Image], path: pathlib.Path, seconds: float | int) -> None:
     pages = [page.convert("P", palette=Image.Palette.ADAPTIVE) for page in pages]
     durations = [max(20, int(1000 * seconds / len(pages)))] * (len(pages) - 1) + [1000]
     save(pages[0], path, save_all=True, append_images=pages[1:], duration=durations, loop=0)
 
 
-def _mp4(pages: Sequence[Image.Image], path: pathlib.Path, seconds: float) -> None:
+def _mp4(pages: Sequence[Image.Image], path: pathlib.Path, seconds: float | int) -> None:
     av = _optional("av", "film: an .mp4 needs PyAV; pip install 'gdm-jax[mp4]', or end the path in .gif")
     rate = fractions.Fraction(len(pages) / seconds).limit_denominator(1000)
     with files.replacing(path) as partial, av.open(str(partial), "w", options={"movflags": "faststart"}) as file:

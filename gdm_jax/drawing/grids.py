@@ -30,7 +30,7 @@ FONT, SMALL = ImageFont.load_default(size=14), ImageFont.load_default(size=11)  
 LINE = 17  # pixels from line to line
 ROW_LABEL, TITLE = 160, 320  # pixels that a label at the left, and a title over a narrower picture, may take
 Labels = Sequence[str]
-Images = Num[np.ndarray, "n height width channel"] | Num[np.ndarray, "n points 2"]
+Images = Num[np.ndarray, "n height width channel"] | Num[np.ndarray, "n points 2"] | Sequence[np.ndarray]
 
 
 def grid(

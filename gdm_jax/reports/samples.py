@@ -21,7 +21,7 @@ __all__ = ["begun", "compare", "frames", "moment", "strip", "write"]
 PAIRS = 8
 
 
-def moment(schedule: Schedule, progress: float) -> str:
+def moment(schedule: Schedule, progress: float | int) -> str:
     """Which groups generation is in at `progress` in [0, 1], e.g. "1: 50%" for half-way through group 1."""
     alpha = np.asarray(schedule.alpha(1 - progress))
     active = [j for j in range(len(alpha)) if 0 < alpha[j] < 1]

@@ -315,7 +315,7 @@ def test_heat_bar_names_its_ends_and_unit():
         (lambda: drawing.heat(np.zeros((2, 2)), heads=["a"]), "heads: must be 2, one a column, got 1"),
     ],
 )
-def test_bad_input(draw, message, tmp_path, monkeypatch):
+def test_bad_input(draw, message, tmp_path, monkeypatch, unchecked):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=f"^{message}") as caught:
         draw()
