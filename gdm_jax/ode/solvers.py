@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from jaxtyping import Int
 
 from gdm_jax.ode.anderson import fixed_point
+from gdm_jax.ode.multistep import Adams
 from gdm_jax.process.arrays import AnyArray
 
 __all__ = ["RK4", "SOLVERS", "STEP_TOLERANCE", "InverseEuler", "calls"]
@@ -87,6 +89,9 @@ SOLVERS: dict[str, Callable[..., diffrax.AbstractSolver]] = {
     "heun": diffrax.Heun,
     "midpoint": diffrax.Midpoint,
     "ralston": diffrax.Ralston,
+    "ab2": functools.partial(Adams, 2),
+    "ab3": functools.partial(Adams, 3),
+    "abm3": functools.partial(Adams, 2, corrected=True),
     "bosh3": diffrax.Bosh3,
     "rk4": RK4,
     "tsit5": diffrax.Tsit5,
@@ -100,6 +105,6 @@ def calls(solver: diffrax.AbstractSolver, steps: Int[AnyArray, " pieces"]) -> in
     """Network calls of a walk that takes `steps` in each piece with an explicit solver; guidance doubles them."""
     tableau = getattr(solver, "tableau", None)
     if tableau is None:
-        return int(np.sum(steps))
+        return int(np.sum(steps)) + getattr(solver, "more_calls", 0) * len(steps)
     first = int(tableau.fsal)  # the last call of a step serves as the next one's first, but for the first of a piece
     return int(np.sum(steps)) * (tableau.num_stages - first) + first * len(steps)

@@ -109,7 +109,7 @@ def settings(
     if not forward and not getattr(method, "generates", True):
         raise ValueError("ode: inverse_euler is for encode, where it undoes the steps of generate; generate by euler")
     if path.steps is None and not isinstance(method, diffrax.AbstractAdaptiveSolver):
-        raise ValueError(f"ode: {type(method).__name__} cannot adapt its steps; pass steps=N")
+        raise ValueError(f"ode: {type(method).__name__} cannot adapt its steps; pass steps=N, or take tsit5")
     if not any(isinstance(value, Tracer) for value in (rtol, atol)):
         if not (rtol >= 0 and atol >= 0 and rtol + atol > 0):
             raise ValueError(f"ode: rtol and atol must not be negative nor both 0, got {rtol} and {atol}")
