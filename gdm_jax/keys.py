@@ -37,6 +37,7 @@ PURPOSES = (
     "label",  # whether it is told
     "augmentation",
     "flip",
+    "jump",  # whether, and how far
 )
 MOST_SEED = 2**32 - 1
 

@@ -170,6 +170,9 @@ class _FlowAndTrace(eqx.Module):
         traces = (self._exact if self.signs is None else self._estimate)(jacobian, moves, f)
         return f, traces / self.sizes(f)
 
+    def mean(self, y, alpha, beta, piece):
+        raise NotImplementedError("the trace of a jump; settings() lets no likelihood come here")
+
     def _exact(self, jacobian, moves, f):
         """One derivative for each moving element; those left over, where fewer move, count nothing."""
         flat = moves.ravel()

@@ -5,15 +5,19 @@ With the residual r = target(x, z, alpha) - u(x_t, alpha) and r_bar = U^T r, the
     weighted      | alpha'_g(t) r_bar |^2        Eq. 7
     unweighted    | r |^2                        Eq. 8, and Eq. 16 in a frequency basis: U preserves the norm
     moving        | r_bar |^2 over the elements with 0 < alpha < 1 only, and their mean
+    mean_flow     | target + D u - u(x_t, alpha, beta) |^2 over the elements that jump only, and their mean
 
-`moving` leaves out the elements that no step of the sampler ever moves, whose error cannot be reduced. All return
-`[batch]` and draw nothing: the caller supplies noise and time, and takes the mean.
+`moving` leaves out the elements that no step of the sampler ever moves, whose error cannot be reduced. `mean_flow`
+teaches a network the mean of its own field over a jump, after which few steps suffice (Geng et al., arXiv 2505.13447;
+here along any straight way of alpha). All return `[batch]` and draw nothing: the caller supplies noise and time, and
+takes the mean.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -23,7 +27,7 @@ from gdm_jax.network import Network, apply
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule
 
-__all__ = ["LOSSES", "moving", "unweighted", "weighted"]
+__all__ = ["LOSSES", "mean_flow", "moving", "unweighted", "weighted"]
 
 Data = Float[Array | np.ndarray, " batch *shape"]
 Alpha = Float[Array | np.ndarray, "batch k"]
@@ -49,11 +53,35 @@ def unweighted(u: Network, process: Process, x: Data, z: Data, alpha: Alpha) -> 
 @program.compiled
 def moving(u: Network, process: Process, x: Data, z: Data, alpha: Alpha) -> Float[Array, " batch"]:
     """Eq. 8 on the elements of the groups that are being diffused. Arguments and errors are those of `unweighted`."""
-    r_bar = process.basis.forward(_residual(u, process, x, z, alpha))
-    active = process.spread(((alpha > 0) & (alpha < 1)).astype(r_bar.dtype), r_bar)
-    elements = tuple(range(1, r_bar.ndim))
-    count = jnp.broadcast_to(active, r_bar.shape).sum(elements)
-    return jnp.square(active * r_bar).sum(elements) / jnp.maximum(count, 1)
+    return _mean_square_of(process, (alpha > 0) & (alpha < 1), _residual(u, process, x, z, alpha))
+
+
+@program.compiled
+def mean_flow(u: Network, process: Process, x: Data, z: Data, alpha: Alpha, beta: Alpha) -> Float[Array, " batch"]:
+    """The mean of the field from alpha to beta, learnt from the field.
+
+    On the way x_bar moves along (beta - alpha)_g u_bar. With w the mean, the rest loses what has been walked:
+
+        w = u + D w,    D w = d/ds w(x_t + s U (beta - alpha)_g U^T u, alpha + s (beta - alpha), beta)  at s = 0
+
+    where u = w(x_t, alpha, alpha) is the network's own field. D w is one derivative in a direction; no gradient flows
+    through it. An example whose alpha is its beta has the loss of `unweighted`, and all its elements count.
+
+    Args:
+      u: Network that also takes beta, see `gdm_jax.network`.
+      process, x, z, alpha: As in `unweighted`.
+      beta: Progress of every group after the jump.
+
+    Raises:
+      ValueError: as `unweighted`.
+    """
+    jump = beta - alpha
+    x_t = process.hide(process.perturb(x, z, alpha), beta > 0)
+    ahead = process.diagonal(jump, jax.lax.stop_gradient(apply(u, x_t, alpha)))
+    mean, change = jax.jvp(lambda x_t, alpha: apply(u, x_t, alpha, beta), (x_t, alpha), (ahead, jump))
+    moves = jump != 0
+    moves = moves | ~moves.any(-1, keepdims=True)
+    return _mean_square_of(process, moves, process.target(x, z, alpha) + jax.lax.stop_gradient(change) - mean)
 
 
 @program.compiled
@@ -70,9 +98,18 @@ def _residual(u, process, x, z, alpha):
     return process.target(x, z, alpha) - apply(u, x_t, alpha)
 
 
+def _mean_square_of(process, groups, r):
+    """The mean square of the elements of some groups, `[batch, k]`."""
+    r_bar = process.basis.forward(r)
+    chosen = process.spread(groups.astype(r_bar.dtype), r_bar)
+    elements = tuple(range(1, r_bar.ndim))
+    count = jnp.broadcast_to(chosen, r_bar.shape).sum(elements)
+    return jnp.square(chosen * r_bar).sum(elements) / jnp.maximum(count, 1)
+
+
 def _mean_square(r):
     return jnp.square(r).mean(tuple(range(1, r.ndim)))
 
 
-# Each takes, by name, what it needs among u, process, schedule, x, z, t and alpha, and returns one number an example.
-LOSSES: dict[str, Callable] = {"unweighted": unweighted, "weighted": weighted, "moving": moving}
+# Each takes, by name, what it needs of u, process, schedule, x, z, t, alpha and beta; it returns a number an example.
+LOSSES: dict[str, Callable] = {"unweighted": unweighted, "weighted": weighted, "moving": moving, "mean_flow": mean_flow}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, overload
 
@@ -26,7 +25,6 @@ from gdm_jax.process.arrays import Integers
 from gdm_jax.process.family import Family
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule, check_prefix
-from gdm_jax.workdir import checkpoint
 
 __all__ = ["Model", "load"]
 
@@ -282,6 +280,7 @@ class Model:
         **options,
     ):
         steps, options = self._options(options)
+        self._check_solver(options["solver"])
         path = ode.path.of(schedule, steps=steps, done=done, waiting=waiting)
         settings = ode.settings(path, forward=forward, **options)
         shared = self.u, self.process, path, self._guidance(label, guidance), options | {"forward": forward}
@@ -299,6 +298,10 @@ class Model:
         options = {**build.solver_options(self.config.sampling), **options}
         tolerances = {name: np.asarray(options[name], np.float64) for name in ("rtol", "atol")}
         return options.pop("steps"), options | tolerances
+
+    def _check_solver(self, solver: Any) -> None:
+        if solver == "mean_flow" and not self.config.model.jumps:
+            raise ValueError("solver: mean_flow needs a network that was trained with model.jumps; take abm3")
 
     def _checked(self, x, name: str) -> np.ndarray:
         self._check_shape(x, name)
@@ -389,8 +392,7 @@ def load(
         it is of another architecture (differing paths named).
     """
     own = {"groupings": groupings or {}, "bases": bases or {}, "networks": networks or {}}
-    config, (process, family, schedule, net) = configs.experiment(workdir, changes, own)
-    x, alpha = jnp.zeros((1, *config.data.shape)), jnp.zeros((1, process.k))
-    template = jax.eval_shape(net.init, keys.root(0, "parameters"), x, alpha)
-    params, step = checkpoint.Checkpoints(pathlib.Path(workdir), create=False).restore_ema(template, step)
-    return Model(jax.tree_util.Partial(net.apply, params), process, schedule, family, config, step)
+    config, found = configs.experiment(workdir, changes, own)
+    params, step = configs.averaged(workdir, config, found, step)
+    u = jax.tree_util.Partial(found.network.apply, params)
+    return Model(u, found.process, found.schedule, found.family, config, step)

@@ -3,6 +3,9 @@
 x_t is `[batch, *shape]`, alpha `[batch, k]`. A Flax module becomes one by `functools.partial(net.apply, params)`. A
 closure, an Equinox module or a formula is one as it stands. A network that knows class labels is u(x_t, alpha, label),
 where label is int `[batch]` with -1 for none. `guided(u, label)` makes it a function of (x_t, alpha) again.
+
+A network that knows jumps also takes beta, `[batch, k]`, by that name. u(x_t, alpha, beta=beta) is the mean of the
+field over the straight way from alpha to beta, along which x_t follows the field; where beta is alpha it is the field.
 """
 
 from __future__ import annotations
@@ -41,15 +44,20 @@ class Guided(eqx.Module):
     w: Float[Array, ""] | None
 
     def __call__(
-        self, x_t: Float[Array | np.ndarray, "batch *shape"], alpha: Real[Array | np.ndarray, "batch k"]
+        self,
+        x_t: Float[Array | np.ndarray, "batch *shape"],
+        alpha: Real[Array | np.ndarray, "batch k"],
+        beta: Real[Array | np.ndarray, "batch k"] | None = None,
     ) -> Float[Array, "batch *shape"]:
         if len(self.label) not in (1, len(x_t)):
             raise ValueError(f"label: expected one for all or for each of {len(x_t)}, got {len(self.label)}")
         label = jnp.broadcast_to(self.label, len(x_t))
+        jump = {} if beta is None else {"beta": beta}
         if self.w is None:
-            return self.u(x_t, alpha, label)
-        both = (jnp.concatenate([leaf, leaf]) for leaf in (x_t, alpha))
-        told, untold = jnp.split(self.u(*both, jnp.concatenate([label, jnp.full_like(label, -1)])), 2)
+            return self.u(x_t, alpha, label, **jump)
+        labels = jnp.concatenate([label, jnp.full_like(label, -1)])
+        x_t, alpha, jump = jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf]), (x_t, alpha, jump))
+        told, untold = jnp.split(self.u(x_t, alpha, labels, **jump), 2)
         return untold + self.w * (told - untold)
 
 
@@ -85,14 +93,17 @@ def with_examples(u: Network, held: Integer[Array, " batch"] | None) -> Network:
 
 
 def apply(
-    u: Network, x_t: Float[Array | np.ndarray, "batch *shape"], alpha: Real[Array | np.ndarray, "batch k"]
+    u: Network,
+    x_t: Float[Array | np.ndarray, "batch *shape"],
+    alpha: Real[Array | np.ndarray, "batch k"],
+    beta: Real[Array | np.ndarray, "batch k"] | None = None,
 ) -> Float[Array, "batch *shape"]:
-    """u(x_t, alpha).
+    """u(x_t, alpha), or the mean of the field from alpha to beta.
 
     Raises:
       ValueError: If the result is not shaped like x_t, where it would otherwise be broadcast.
     """
-    out = u(x_t, alpha)
+    out = u(x_t, alpha) if beta is None else u(x_t, alpha, beta=beta)
     if out.shape != x_t.shape:
         raise ValueError(f"network: u must return an array like x_t, {x_t.shape}, but it returned {out.shape}")
     return out

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import PyTree
 
+from gdm_jax import keys
 from gdm_jax.config import read, validate
 from gdm_jax.config.build import Experiment
 from gdm_jax.config.schema import Config, Own
-from gdm_jax.workdir import manifest
+from gdm_jax.workdir import checkpoint, manifest
 
-__all__ = ["FREE", "check_unchanged", "differences", "experiment", "of_workdir", "resampled"]
+__all__ = ["FREE", "averaged", "check_unchanged", "differences", "experiment", "of_workdir", "resampled"]
 
-FREE = ("data.dir", "data.path", "model.remat", "training.keep", "training.accumulate")
+FREE = ("data.dir", "data.path", "training.start_from", "model.remat", "training.keep", "training.accumulate")
 
 
 def of_workdir(workdir: str | os.PathLike) -> Config:
@@ -45,6 +50,24 @@ def experiment(
     """
     config = resampled(_read(workdir), sampling or {})
     return config, validate.check(config, own, trains=False)
+
+
+def averaged(
+    workdir: str | os.PathLike, config: Config, found: Experiment, step: int | None = None
+) -> tuple[PyTree, int]:
+    """The averaged parameters that a run left in its workdir, and their step.
+
+    Args:
+      workdir: Folder of the run.
+      config, found: What `experiment` gives for it.
+      step: Step of the checkpoint. The newest readable one by default.
+
+    Raises:
+      ValueError: if there is no such checkpoint, or it is of another architecture (differing paths named).
+    """
+    x, alpha = jnp.zeros((1, *config.data.shape)), jnp.zeros((1, found.process.k))
+    template = jax.eval_shape(found.network.init, keys.root(0, "parameters"), x, alpha)
+    return checkpoint.Checkpoints(pathlib.Path(workdir), create=False).restore_ema(template, step)
 
 
 def resampled(config: Config, changes: Mapping[str, Any]) -> Config:

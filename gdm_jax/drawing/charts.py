@@ -81,7 +81,7 @@ def _whole(x) -> bool:
 
 def points(
     names: Sequence[str],
-    values: Real[np.ndarray, " n"] | Real[np.ndarray, "n sets"] | Sequence,
+    values: Numbers | Sequence[Sequence[float]],
     errors: Numbers | None = None,
     *,
     label: str,
@@ -99,15 +99,16 @@ def points(
       ValueError: if there are no values, or not as many as names.
       ImportError: without matplotlib.
     """
-    values = np.asarray(values, float).reshape(len(names), -1) if len(names) and np.size(values) else np.empty((0, 0))
-    if not len(names) or len(values) != len(names):
-        raise ValueError(f"points: need a value for each of {len(names)} names, got {len(values)}")
+    empty = not len(names) or not np.size(values)
+    rows_of = np.empty((0, 0)) if empty else np.asarray(values, float).reshape(len(names), -1)
+    if not len(names) or len(rows_of) != len(names):
+        raise ValueError(f"points: need a value for each of {len(names)} names, got {len(rows_of)}")
     page = _figure(height=1.2 + 0.32 * len(names))
     axes = page.add_subplot(xlabel=label, title=title)
     rows = np.arange(len(names))
-    axes.errorbar(values.mean(1), rows, xerr=errors, fmt="o", color="C0", capsize=3)
-    if values.shape[1] > 1:
-        axes.plot(values, rows[:, None], ".", color="C0", alpha=0.4)
+    axes.errorbar(rows_of.mean(1), rows, xerr=errors, fmt="o", color="C0", capsize=3)
+    if rows_of.shape[1] > 1:
+        axes.plot(rows_of, rows[:, None], ".", color="C0", alpha=0.4)
     axes.set_yticks(rows, names)
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)

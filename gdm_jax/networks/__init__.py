@@ -4,8 +4,9 @@ An entry of NETWORKS makes a network. It takes, by name, what it needs of: shape
 (whether the network is told augmentations) and the fields of config.model, such as channels, blocks and classes.
 
 The network has `init(key, x, alpha)` and `apply(params, x_t, alpha)`, as a Flax module has. Where the config asks for
-them, `apply` is also given label (int `[batch]`, -1 for none), keys (`[batch]`, for dropout) and augmentation (`[batch,
-9]`). While sampling it is given the label alone, as its third argument.
+them, `apply` is also given label (int `[batch]`, -1 for none), keys (`[batch]`, for dropout), augmentation (`[batch,
+9]`) and beta (`[batch, k]`, see `gdm_jax.network`). While sampling it is given the label, as its third argument, and
+beta by name, each only where it is asked for.
 """
 
 from collections.abc import Callable

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int32, Integer, Shaped
 
-__all__ = ["AUGMENTATION_VALUES", "Label", "no_augmentation", "no_label", "positional"]
+__all__ = ["AUGMENTATION_VALUES", "Jump", "Label", "no_augmentation", "no_label", "positional"]
 
 AUGMENTATION_VALUES = 9  # how many numbers say what was done to an image
 
@@ -30,6 +30,28 @@ def positional(alpha: Float[Array | np.ndarray, "batch k"], width: int) -> Float
     angle = alpha[..., None].astype(jnp.float32) * frequency
     features = jnp.concatenate([jnp.cos(angle), jnp.sin(angle)], axis=-1)
     return features.reshape(len(alpha), -1)
+
+
+class Jump(nn.Module):
+    """Where a jump from alpha leads, beta, as `features` numbers, to be added to the embedding of alpha.
+
+    A linear map of positional(beta) - positional(alpha), so that no jump changes nothing. It starts at zero.
+
+    Attributes:
+      width: Width of `positional`.
+      features: Number of features that leave it.
+    """
+
+    width: int
+    features: int
+
+    @nn.compact
+    def __call__(
+        self, alpha: Float[Array | np.ndarray, "batch k"], beta: Float[Array | np.ndarray, "batch k"] | None
+    ) -> Float[Array, "batch features"]:
+        """The features of each jump, in float32; None stands for no jump."""
+        way = positional(alpha if beta is None else beta, self.width) - positional(alpha, self.width)
+        return nn.Dense(self.features, use_bias=False, kernel_init=nn.initializers.zeros, name="map")(way)
 
 
 class Label(nn.Module):

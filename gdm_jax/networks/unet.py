@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer, Key
 
-from gdm_jax.networks.embedding import Label, no_augmentation, no_label, positional
+from gdm_jax.networks.embedding import Jump, Label, no_augmentation, no_label, positional
 from gdm_jax.networks.limits import check_size
 from gdm_jax.process.groups import Groups
 from gdm_jax.process.process import Process
@@ -39,6 +39,7 @@ def make(
     dropout: float,
     alpha_channels: bool,
     classes: int,
+    jumps: bool,
     augment: bool,
     patch: int,
     dtype: Any,
@@ -76,6 +77,7 @@ def make(
         dropout=dropout,
         alpha_channels=process.groups if alpha_channels else None,
         classes=classes,
+        jumps=jumps,
         augment=augment,
         patch=patch,
         dtype=dtype,
@@ -104,6 +106,7 @@ class UNet(nn.Module):
       dropout: Dropout rate inside the blocks. It is applied only where `keys` are given.
       alpha_channels: Pixel groups whose A(t) is concatenated to x_t, or None.
       classes: Number of class labels. 0 for none.
+      jumps: Whether the network is told where a jump leads.
       augment: Whether the network is told how its images were augmented.
       patch: Side of the squares of pixels that are folded into channels first. 1 is DDPM++; 2 quarters the cost.
       dtype: Type of the computation, e.g. bfloat16. Parameters stay float32.
@@ -117,6 +120,7 @@ class UNet(nn.Module):
     dropout: float = 0.0
     alpha_channels: Groups | None = None
     classes: int = 0
+    jumps: bool = False
     augment: bool = False
     patch: int = 1
     dtype: Any = jnp.float32
@@ -130,8 +134,9 @@ class UNet(nn.Module):
         label: Integer[Array | np.ndarray, " batch"] | None = None,
         keys: Key[Array, " batch"] | None = None,
         augmentation: Float[Array | np.ndarray, "batch values"] | None = None,
+        beta: Float[Array | np.ndarray, "batch k"] | None = None,
     ) -> Float[Array, "batch height width channel"]:
-        """The field at x_t.
+        """The field at x_t, or its mean from alpha to beta.
 
         Args:
           x: Noisy images x_t.
@@ -139,6 +144,7 @@ class UNet(nn.Module):
           label: Class labels. -1 or None for none.
           keys: Random keys, one for each image. None runs without dropout.
           augmentation: Values that say how each image was augmented. Zeros or None for an image as it was.
+          beta: alpha after a jump, for a network with `jumps`. None for no jump.
         """
         height, width, out_channels = x.shape[1:]
         divisor = _divisor(self.patch, self.multipliers)
@@ -156,6 +162,8 @@ class UNet(nn.Module):
             told = no_augmentation(x) if augmentation is None else augmentation
             dense = nn.Dense(features, use_bias=False, kernel_init=_xavier_uniform(), name="augmentation")
             embedding += dense(told)
+        if self.jumps:
+            embedding += Jump(self.channels, features, name="jump")(alpha, beta)
         embedding = embedding.astype(self.dtype)
         for name in ("embed_0", "embed_1"):
             dense = nn.Dense(4 * self.channels, dtype=self.dtype, kernel_init=_xavier_uniform(), name=name)

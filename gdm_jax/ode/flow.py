@@ -182,6 +182,11 @@ class Flow(eqx.Module):
     def direction(self, y: PyTree, alpha: Float[Array, " k"], piece: Path) -> Float[Array, " batch *shape"]:
         return direction(self.u, self.process, y, alpha, piece.visible)
 
+    def mean(
+        self, y: PyTree, alpha: Float[Array, " k"], beta: Float[Array, " k"], piece: Path
+    ) -> Float[Array, " batch *shape"]:
+        return direction(self.u, self.process, y, alpha, piece.visible, beta)
+
     def product(self, direction: PyTree, d_alpha: Float[Array, " k"]) -> Float[Array, " batch *shape"]:
         return self.process.spread(d_alpha, direction) * direction
 
@@ -202,11 +207,16 @@ def direction(
     x_bar: Float[Array, " batch *shape"],
     alpha: Float[AnyArray, " k"],
     visible: Float[AnyArray, " k"],
+    beta: Float[AnyArray, " k"] | None = None,
 ) -> Float[Array, " batch *shape"]:
-    """U^T u(U x_bar, alpha), which the ODE multiplies with d alpha_g; in strict mode u sees visible groups alone."""
+    """U^T u(U x_bar, alpha), which the ODE multiplies with d alpha_g; in strict mode u sees visible groups alone.
+
+    With beta it is the mean of that from alpha to beta, for a network that takes beta.
+    """
     seen = process.basis.inverse(process.hide_bar(x_bar, visible))
-    alpha = jnp.broadcast_to(alpha, (len(x_bar), process.k))
-    return process.basis.forward(network.apply(u, seen, alpha).astype(x_bar.dtype))
+    size = len(x_bar), process.k
+    beta = beta if beta is None else jnp.broadcast_to(beta, size)
+    return process.basis.forward(network.apply(u, seen, jnp.broadcast_to(alpha, size), beta).astype(x_bar.dtype))
 
 
 def _brief(solution: Solution):

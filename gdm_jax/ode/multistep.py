@@ -5,9 +5,9 @@ With f_n the field at step n and h the increment of alpha, a step goes to
     x_{n+1} = x_n + h (b_0 f_n + b_1 f_{n-1} + b_2 f_{n-2})            Adams-Bashforth
     x_n     = x_{n-1} + h (c_0 f_n + c_1 f_{n-1} + c_2 f_{n-2})        Adams-Moulton
 
-The second line, where it is asked for, corrects x_n once f_n is known, before the first line goes on from it. The f_n of
-the uncorrected x_n is kept, so that the correction costs no call. The field is smooth within a piece of the path only:
-the history begins anew with each piece, and its steps are equal.
+The second line, where it is asked for, corrects x_n once f_n is known, before the first line goes on from it. The f_n
+of the uncorrected x_n is kept, so that the correction costs no call. The field is smooth within a piece of the path
+only: the history begins anew with each piece, and its steps are equal.
 """
 
 from __future__ import annotations

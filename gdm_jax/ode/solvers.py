@@ -9,6 +9,7 @@ from typing import Any
 import diffrax
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
@@ -16,7 +17,7 @@ from gdm_jax.ode.anderson import fixed_point
 from gdm_jax.ode.multistep import Adams
 from gdm_jax.process.arrays import AnyArray
 
-__all__ = ["RK4", "SOLVERS", "STEP_TOLERANCE", "InverseEuler", "calls"]
+__all__ = ["RK4", "SOLVERS", "STEP_TOLERANCE", "InverseEuler", "MeanFlow", "calls"]
 
 STEP_TOLERANCE = 2e-6  # residual at which a step counts as undone, in units of x
 
@@ -84,11 +85,38 @@ class InverseEuler(diffrax.AbstractSolver):
         return terms.vf(t0, y0, args)
 
 
+class MeanFlow(diffrax.AbstractSolver):
+    """`solver="mean_flow"`: each step is one jump by the mean of the field over it, for a network that takes beta.
+
+    Such a network was trained by `gdm_jax.loss.mean_flow`, from noise to data. One step a piece is the fewest.
+    """
+
+    encodes = False  # `settings` takes it for generation alone
+
+    term_structure = diffrax.AbstractTerm
+    interpolation_cls = diffrax.LocalLinearInterpolation
+
+    def order(self, terms):
+        return 1
+
+    def init(self, terms, t0, t1, y0, args):
+        return None
+
+    def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
+        term: Any = getattr(terms, "term", terms)  # diffrax wraps it
+        y1 = jax.tree.map(jnp.add, y0, term.prod(term.mean(t0, t1, y0), term.contr(t0, t1)))
+        return y1, None, {"y0": y0, "y1": y1}, None, diffrax.RESULTS.successful
+
+    def func(self, terms, t0, y0, args):
+        return terms.vf(t0, y0, args)
+
+
 SOLVERS: dict[str, Callable[..., diffrax.AbstractSolver]] = {
     "euler": diffrax.Euler,
     "heun": diffrax.Heun,
     "midpoint": diffrax.Midpoint,
     "ralston": diffrax.Ralston,
+    "mean_flow": MeanFlow,
     "ab2": functools.partial(Adams, 2),
     "ab3": functools.partial(Adams, 3),
     "abm3": functools.partial(Adams, 2, corrected=True),

@@ -37,6 +37,10 @@ class Field(Protocol):
         """What is multiplied with the increments of alpha, at a point of the piece."""
         ...
 
+    def mean(self, y: PyTree, alpha: Float[Array, " k"], beta: Float[Array, " k"], piece: Path) -> PyTree:
+        """The mean of the direction from alpha to beta, for the solver "mean_flow" alone."""
+        ...
+
     def product(self, direction: PyTree, d_alpha: Float[Array, " k"]) -> PyTree:
         """The increment of y."""
         ...
@@ -103,11 +107,14 @@ def settings(
 
     Raises:
       ValueError: for an unknown solver, one that cannot adapt its steps where they adapt, one that only encodes where
-        forward is false, tolerances that are negative or both 0, or frames that are no number of at least 0.
+        forward is false or only generates where it is true, tolerances that are negative or both 0, or frames that are
+        no number of at least 0.
     """
     method = choose(SOLVERS, solver, "solver")() if isinstance(solver, str) else solver
     if not forward and not getattr(method, "generates", True):
         raise ValueError("ode: inverse_euler is for encode, where it undoes the steps of generate; generate by euler")
+    if forward and not getattr(method, "encodes", True):
+        raise ValueError("ode: mean_flow goes from noise to data alone; for data to noise take abm3 or tsit5")
     if path.steps is None and not isinstance(method, diffrax.AbstractAdaptiveSolver):
         raise ValueError(f"ode: {type(method).__name__} cannot adapt its steps; pass steps=N, or take tsit5")
     if not any(isinstance(value, Tracer) for value in (rtol, atol)):
@@ -209,7 +216,13 @@ class _GroupwiseTerm(diffrax.AbstractTerm):
         return self.piece.alpha_end - self.piece.alpha_start
 
     def vf(self, t, y, args):
-        return self.field.direction(y, self.piece.alpha_start + t * self._whole, self.piece)
+        return self.field.direction(y, self._alpha(t), self.piece)
+
+    def mean(self, t0, t1, y):
+        return self.field.mean(y, self._alpha(t0), self._alpha(t1), self.piece)
+
+    def _alpha(self, t):
+        return self.piece.alpha_start + t * self._whole
 
     def contr(self, t0, t1, **kwargs):
         return (t1 - t0) * self._whole

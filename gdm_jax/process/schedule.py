@@ -64,6 +64,13 @@ class Schedule:
         active = (self.t_start <= t) & (t < self.t_end)
         return jnp.where(active, -1.0 / (self.t_end - self.t_start), 0.0)
 
+    @jax.jit
+    def piece_start(self, t: Real[ArrayLike, "*times"]) -> Float[Array, "*#times"]:
+        """The last time up to t at which a group begins or ends, or 0; from there to t alpha is a straight line."""
+        t = jnp.asarray(t, jnp.float32)[..., None]
+        edges = jnp.concatenate([jnp.asarray(self.t_start), jnp.asarray(self.t_end)], axis=-1)
+        return jnp.max(jnp.where(edges <= t, edges, 0), axis=-1)
+
     def visible(self, t: Real[ArrayLike, "*times"]) -> Bool[AnyArray, "*#times k"]:
         """Groups whose generation has begun, walking from t = 1 to t: t < t_end_j, which is alpha_j(t) > 0.
 

@@ -56,6 +56,8 @@ def train(config: Config, workdir: str | os.PathLike, *, progress: bool = True) 
     parallel.check_batch(training.batch, training.accumulate)
     experiment = configs.check(config)
     choose(AUGMENTATIONS, training.augmentation, "training.augmentation")
+    if training.loss == "mean_flow" and not config.model.jumps:
+        raise ValueError("model.jumps: must be True for the loss mean_flow, which tells the network where a jump leads")
     configs.check_unchanged(workdir, config)
     with hosts.first_before_the_others("data prepared"):
         source = data.open_source(config.data)
@@ -95,6 +97,10 @@ def _run(
     if restored is not None:
         state, position = restored
         batches.set_state(position)
+    elif training.start_from:
+        earlier = configs.experiment(training.start_from)
+        params, _ = configs.averaged(training.start_from, *earlier)
+        state = states.begun_from(state, params, training=training)
     first, state = int(state.step), parallel.place(state)
     writer = log.Log(workdir, first) if hosts.first() else log.Silent()
     held.callback(writer.close)

@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Integer
+from jaxtyping import Array, Float, Integer, PyTree
 
 from gdm_jax import keys
 from gdm_jax.config import Training
 from gdm_jax.workdir.checkpoint import Checkpoints
 
-__all__ = ["TrainState", "create", "ema_decay", "learning_rate", "optimizer", "restore", "save"]
+__all__ = ["TrainState", "begun_from", "create", "ema_decay", "learning_rate", "optimizer", "restore", "save"]
 
 
 @jax.tree_util.register_dataclass
@@ -69,6 +69,28 @@ def create(net: Any, shape: Sequence[int], k: int, *, training: Training, seed: 
     params = jax.jit(net.init)(keys.root(seed, "parameters"), x, jnp.zeros((1, k)))
     # Every leaf its own buffer: the step donates them.
     return TrainState(jnp.int32(0), params, jax.tree.map(jnp.copy, params), optimizer(training).init(params))
+
+
+def begun_from(state: TrainState, params: PyTree, *, training: Training) -> TrainState:
+    """The state at step 0 with parameters of another run, where they have the same paths.
+
+    Args:
+      state: State as `create` makes it. What the other run does not have stays as it is.
+      params: Parameters of the other run.
+      training: Section of the config that describes the optimizer.
+
+    Raises:
+      ValueError: if the other run has parameters that this network does not, or of another shape; one is named.
+    """
+    own = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(state.params)}
+    other = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
+    for name, leaf in other.items():
+        if name not in own or np.shape(own[name]) != np.shape(leaf):
+            here = f"of shape {np.shape(own[name])} here, {np.shape(leaf)} there" if name in own else "not in this one"
+            raise ValueError(f"training.start_from: must be a run of the same network; {name} is {here}")
+    leaves = [jnp.array(other.get(name, leaf)) for name, leaf in own.items()]
+    params = jax.tree.unflatten(jax.tree.structure(state.params), leaves)
+    return TrainState(state.step, params, jax.tree.map(jnp.copy, params), optimizer(training).init(params))
 
 
 def optimizer(training: Training) -> optax.GradientTransformation:

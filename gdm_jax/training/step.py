@@ -32,6 +32,7 @@ class Draws(NamedTuple):
 
     Attributes:
       t: Times in [0, 1).
+      jump: Share that a jump takes of what is left of t's piece of the path, in [0, 1]; 0 for no jump.
       z: Standard normal noise.
       schedule: Schedules, one for each example.
       jitter: Noise of dequantisation, in [-1/2, 1/2].
@@ -41,6 +42,7 @@ class Draws(NamedTuple):
     """
 
     t: Float[Array, " batch"]
+    jump: Float[Array, " batch"]
     z: Float[Array, " batch *shape"]
     schedule: Schedule
     jitter: Float[Array, " batch *shape"]
@@ -58,6 +60,7 @@ def draw(
     seed: int,
     batch: int,
     label_dropout: float,
+    jumps: float = 0.0,
 ) -> Draws:
     """Times, noise, schedules and the rest for some examples of the batch of a step.
 
@@ -73,6 +76,7 @@ def draw(
       seed: Seed of the experiment.
       batch: Number N of examples in the batch over all devices.
       label_dropout: Share of examples whose label is withheld.
+      jumps: Share of examples that jump.
     """
     t = jnp.asarray((position / batch + jax.random.uniform(keys.root(seed, "time", step))) % 1.0)
 
@@ -80,7 +84,9 @@ def draw(
         def key(purpose):
             return keys.root(seed, purpose, step, n)
 
+        jumps_at_all, share = jax.random.uniform(key("jump"), (2,))
         return (
+            (jumps_at_all < jumps) * share,
             jax.random.normal(key("noise"), shape),
             family.draw(key("schedule")),
             jax.random.uniform(key("jitter"), shape, minval=-0.5, maxval=0.5),
@@ -113,15 +119,18 @@ def make_step(config: Config, net: Any, process: Process, family: Family) -> Cal
     augmented = _augmented(choose(AUGMENTATIONS, training.augmentation, "training.augmentation"), training.augment)
 
     def mean_loss(params, x, told: dict, draws: Draws):
-        def u(x_t, alpha):
-            return net.apply(params, x_t, alpha, **told)
+        def u(x_t, alpha, **jump):
+            return net.apply(params, x_t, alpha, **told, **jump)
 
-        known = {"u": u, "process": process, "schedule": draws.schedule, "x": x, "z": draws.z, "t": draws.t}
-        return call(loss, known | {"alpha": draws.schedule.alpha(draws.t)}).mean()
+        t, when = draws.t, draws.schedule
+        known = {"u": u, "process": process, "schedule": when, "x": x, "z": draws.z, "t": t}
+        known |= {"alpha": when.alpha(t), "beta": when.alpha(t - draws.jump * (t - when.piece_start(t)))}
+        return call(loss, known).mean()
 
     def gradients(params, batch, step):
         x, told = to_model_range(batch["x"]), {}
         chance = {"seed": config.seed, "batch": training.batch, "label_dropout": training.label_dropout}
+        chance["jumps"] = training.jumps
         draws = draw(family, step, batch["position"], x.shape[1:], **chance)
         if training.augment:
             x, told["augmentation"] = augmented(draws.augmentation, x)

@@ -1,0 +1,20 @@
+"""The digits model of configs/digits.py, taught to jump: a band in one network call.
+
+    gdm train --config configs/digits_few_calls.py --workdir runs/digits_few_calls
+    gdm sample --workdir runs/digits_few_calls --solver mean_flow --steps 4
+
+It begins with the parameters of runs/digits, which the quickstart trains.
+"""
+
+from gdm_jax.config import inherit
+
+
+def get_config():
+    config = inherit(__file__, "digits.py")
+    config.model.jumps = True
+    config.training.loss = "mean_flow"
+    config.training.start_from = "runs/digits"
+    config.training.steps = 2_000
+    config.training.learning_rate = 5e-4
+    config.training.warmup_images = 5_000
+    return config
