@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import gdm_jax as gdm
+from gdm_jax.ode.multistep import Adams
 from tests.gaussian import covariance, network
 from tests.ode.mixing import SCHEDULES, mixing, vectors
 
@@ -23,8 +24,13 @@ def reference(schedule):
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize(
-    "solver, order, steps", [("euler", 1, 240), ("heun", 2, 60), ("midpoint", 2, 60), ("bosh3", 3, 60), ("rk4", 4, 60)]
-)
+    "solver, order, steps",
+    [
+        ("euler", 1, 240), ("heun", 2, 60), ("midpoint", 2, 60), ("bosh3", 3, 60), ("rk4", 4, 60),
+        ("ab2", 2, 240), (Adams(2, start="midpoint"), 2, 240), ("ab3", 2, 240),
+        (Adams(3, start="midpoint"), 3, 240), ("abm3", 3, 240),
+    ],
+)  # fmt: skip
 def test_order_across_boundaries(double, solver, order, steps, schedule):
     """Halving the step divides the error by 2^order, whatever boundaries lie on the way."""
     z, exact = reference(schedule)
