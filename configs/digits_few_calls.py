@@ -14,7 +14,7 @@ def get_config():
     config.model.jumps = True
     config.training.loss = "mean_flow"
     config.training.start_from = "runs/digits"
-    config.training.steps = 2_000
+    config.training.steps = 3_000
     config.training.learning_rate = 5e-4
     config.training.warmup_images = 5_000
     return config

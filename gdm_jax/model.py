@@ -256,8 +256,9 @@ class Model:
 
     @property
     def inverse_steps(self) -> int | tuple[int, ...]:
-        """Steps of the Euler grid that `invert` undoes by default: those of the config, or 64 if it adapts."""
-        return build.solver_options(self.config.sampling)["steps"] or max(64, self.pieces)
+        """Steps of the Euler grid that `invert` undoes by default: the config's if it samples by Euler, or else 64."""
+        euler = self.config.sampling.solver == "euler"
+        return euler and build.solver_options(self.config.sampling)["steps"] or max(64, self.pieces)
 
     @property
     def pieces(self) -> int:

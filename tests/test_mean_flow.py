@@ -14,7 +14,7 @@ ALPHA = np.array([0.1, 0.45, 0.8], np.float32)
 
 
 def growth(process):
-    """u = U (c alpha_g x_bar): each element grows by exp(c (beta^2 - alpha^2) / 2), which gives the mean of the field."""
+    """u = U (c alpha_g x_bar): an element grows by exp(c (beta^2 - alpha^2) / 2), which gives the mean of the field."""
 
     def u(x_t, alpha, label=None, beta=None):
         x_bar = process.basis.forward(x_t)

@@ -8,7 +8,7 @@ from gdm_jax.cli import inputs, options, outputs
 
 __all__ = ["EXAMPLES", "arguments", "run"]
 
-EXAMPLES = """example:
+EXAMPLES = """example, by the solver and the steps that encoded them unless others are named:
   gdm decode --workdir runs/digits --latents runs/digits/encoded.npz
 """
 
@@ -27,4 +27,5 @@ def run(arguments: argparse.Namespace) -> None:
 
     outputs.claim(folder, "decoded.npz", "decoded.png")
     model = load(**loading)
-    outputs.arrays(folder, "decoded", x=model.decode(inputs.latents(latents), **solving))
+    z, way = inputs.latents(latents)
+    outputs.arrays(folder, "decoded", x=model.decode(z, **{**way, **solving}))

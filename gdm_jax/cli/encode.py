@@ -26,13 +26,15 @@ def run(arguments: argparse.Namespace) -> None:
     loading, solving, folder = options.of_model(arguments)
     source = options.of_source(arguments)
 
+    from gdm_jax.config import build
     from gdm_jax.model import load
 
     outputs.claim(folder, "encoded.npz", "encoded.png")
     model = load(**loading)
     x, _ = inputs.examples(model, **source)
     if solving.get("solver") != "inverse_euler":
-        outputs.arrays(folder, "encoded", z=model.encode(x, **solving))
+        way = {name: {**build.solver_options(model.config.sampling), **solving}[name] for name in ("solver", "steps")}
+        outputs.arrays(folder, "encoded", z=model.encode(x, **solving), **_as_arrays(**way))
         return
     shared = ("steps", "batch", "progress", "label", "guidance")
     found = model.invert(x, **{name: solving[name] for name in shared if name in solving})
@@ -41,4 +43,10 @@ def run(arguments: argparse.Namespace) -> None:
     worst = error[converged].max(initial=0)
     print(f"inverted {len(x) - len(failed)} of {len(x)}; decoded, these differ by at most {worst:.1e}")
     outputs.warn_uncertain("encode", failed)
-    outputs.arrays(folder, "encoded", z=z, error=error, residual=residual)
+    way = _as_arrays(solver="euler", steps=solving.get("steps") or model.inverse_steps)
+    outputs.arrays(folder, "encoded", z=z, error=error, residual=residual, **way)
+
+
+def _as_arrays(solver: str, steps: int | tuple[int, ...] | None) -> dict[str, np.ndarray]:
+    """By what `gdm decode` decodes; 0 steps for adaptive ones."""
+    return {"solver": np.array(solver), "steps": np.array(steps or 0)}

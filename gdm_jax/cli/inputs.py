@@ -88,8 +88,8 @@ def mask(path: str, model: Model) -> Bool[np.ndarray, " height width"]:
         raise ValueError(f"--mask: {str(path)!r} cannot be read ({error})") from error
 
 
-def latents(file: str) -> np.ndarray:
-    """The array 'z' of an .npz; the model checks its shape."""
+def latents(file: str) -> tuple[np.ndarray, dict[str, Any]]:
+    """The array 'z' of an .npz, whose shape the model checks; and the solver and the steps that encoded it, if told."""
     path = pathlib.Path(file)
     if not path.is_file():
         raise ValueError(f"--latents: there is no file {str(path)!r}")
@@ -100,4 +100,6 @@ def latents(file: str) -> np.ndarray:
         raise ValueError(f"--latents: {str(path)!r} is not an .npz of plain arrays") from error
     if "z" not in arrays:
         raise ValueError(f"--latents: {str(path)!r} holds {', '.join(arrays)}; expected an array 'z'")
-    return arrays["z"]
+    if "solver" not in arrays or "steps" not in arrays:
+        return arrays["z"], {}
+    return arrays["z"], {"solver": str(arrays["solver"]), "steps": arrays["steps"].tolist() or None}

@@ -136,6 +136,8 @@ def _check_together(config: Config) -> None:
     _rule("data.dequantise", data.dequantise, image or not data.dequantise, "False for vectors")
     told = "False where training.augment is above 0: an augmentation mirrors by itself, and tells the network"
     _rule("data.flip", data.flip, not (training.augment and data.flip), told)
+    jumps = config.model.jumps
+    _rule("model.jumps", jumps, jumps or training.loss != "mean_flow", "True for training.loss 'mean_flow'")
     for entry in data.mixture:
         three = isinstance(entry, tuple) and [type(part) for part in entry] in ([str, str, float], [str, str, int])
         fits = three and 0 < entry[2] < math.inf

@@ -138,7 +138,7 @@ def evaluate(
         count=count,
         neighbours=neighbours,
         reference={**judge.about, "n": judge.real.count},
-        calls=calls(model, **_of_solver(options)),
+        calls=calls(model, **options),
         first_seed=first_set * count,
         depends_on=depends,
         floor=None if judge.members is None else floor(judge, count),
@@ -158,7 +158,7 @@ def check(model: Model, count: int, sets: int, neighbours: int = 3, **options: A
     for name, measure in metrics.MEASURES.items():
         if lacking := _registry.lacks(measure, KNOWN):
             raise ValueError(f"measures: {name!r} takes {', '.join(lacking)}; an evaluation knows {', '.join(KNOWN)}")
-    calls(model, **_of_solver(options))
+    calls(model, **options)
     model.check_label(options.get("label"), options.get("guidance"))
 
 
@@ -177,12 +177,14 @@ def compare_images(
     )
 
 
-def calls(model: Model, **options: Any) -> int | None:
-    """Number of network calls an image, or None where the steps adapt. Guidance would double it, and is not counted."""
+def calls(model: Model, *, label: Any = None, guidance: Any = None, batch: int = 0, **options: Any) -> int | None:
+    """Number of network calls an image, two a point where guidance is not 1, or None where the steps adapt."""
     sampling = build.solver_options(model.config.sampling) | options
     path = ode.path.of(model.schedule, steps=sampling.pop("steps"))
     solver = ode.settings(path, forward=False, **sampling).solver
-    return None if path.steps is None else ode.calls(solver, path.steps)
+    guidance = model.config.sampling.guidance if guidance is None else guidance
+    at_a_point = 1 if label is None or guidance == 1 else 2
+    return None if path.steps is None else at_a_point * ode.calls(solver, path.steps)
 
 
 def _depends(model: Model, judge: Judge, *, label: Any = None, guidance: Any = None, **options: Any) -> dict:
@@ -204,10 +206,6 @@ def _depends(model: Model, judge: Judge, *, label: Any = None, guidance: Any = N
         "guidance": None if label is None else float(guidance),
         "versions": provenance.versions(),
     }
-
-
-def _of_solver(options: dict) -> dict:
-    return {name: value for name, value in options.items() if name not in ("batch", "label", "guidance")}
 
 
 def _told(label: Any, seeds: range) -> Int[np.ndarray, " n"] | None:

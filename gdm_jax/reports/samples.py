@@ -50,6 +50,7 @@ def write(model: Model, folder: str | os.PathLike, *, progress: bool = False, **
     real, _ = data.examples(source, data.spread(64, len(source)))
     lines = _samples(model, folder, options)
     z = model.invert(real, progress=options["progress"])
+    options |= {"solver": "euler", "steps": model.inverse_steps}  # with which these latents decode to the images
     lines += _reconstruction(model, folder, real, z, options)
     if model.process.k > 1:
         lines += _mixing(model, folder, real, np.asarray(z.z), options)
@@ -125,8 +126,7 @@ def _reconstruction(
     model: Model, folder: pathlib.Path, real: np.ndarray, inversion: Inversion, options: dict[str, Any]
 ) -> list[str]:
     """Real images, what their latents decode to, and the difference."""
-    steps = {"solver": "euler", "steps": model.inverse_steps}
-    again = model.decode(inversion.z, **{**options, **steps})
+    again = model.decode(inversion.z, **options)
     error = np.abs(again - real).reshape(len(real), -1).max(1)
     converged = np.asarray(inversion.converged)
     rows = np.stack([real[:12], again[:12], 1000 * (again - real)[:12]]).reshape(-1, *real.shape[1:])

@@ -56,8 +56,6 @@ def train(config: Config, workdir: str | os.PathLike, *, progress: bool = True) 
     parallel.check_batch(training.batch, training.accumulate)
     experiment = configs.check(config)
     choose(AUGMENTATIONS, training.augmentation, "training.augmentation")
-    if training.loss == "mean_flow" and not config.model.jumps:
-        raise ValueError("model.jumps: must be True for the loss mean_flow, which tells the network where a jump leads")
     configs.check_unchanged(workdir, config)
     with hosts.first_before_the_others("data prepared"):
         source = data.open_source(config.data)
@@ -98,6 +96,8 @@ def _run(
         state, position = restored
         batches.set_state(position)
     elif training.start_from:
+        if not manifest.begun(training.start_from):
+            raise ValueError(f"training.start_from: there is no trained run in {training.start_from!r}")
         earlier = configs.experiment(training.start_from)
         params, _ = configs.averaged(training.start_from, *earlier)
         state = states.begun_from(state, params, training=training)

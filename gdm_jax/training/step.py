@@ -32,7 +32,8 @@ class Draws(NamedTuple):
 
     Attributes:
       t: Times in [0, 1).
-      jump: Share that a jump takes of what is left of t's piece of the path, in [0, 1]; 0 for no jump.
+      jump: Share that a jump takes of what is left of t's piece of the path, in [0, 1]; 0 for no jump. Half of the
+        jumps take all of it, and the others any share alike.
       z: Standard normal noise.
       schedule: Schedules, one for each example.
       jitter: Noise of dequantisation, in [-1/2, 1/2].
@@ -86,7 +87,7 @@ def draw(
 
         jumps_at_all, share = jax.random.uniform(key("jump"), (2,))
         return (
-            (jumps_at_all < jumps) * share,
+            (jumps_at_all < jumps) * jnp.minimum(2 * share, 1),
             jax.random.normal(key("noise"), shape),
             family.draw(key("schedule")),
             jax.random.uniform(key("jitter"), shape, minval=-0.5, maxval=0.5),

@@ -67,13 +67,12 @@ def test_sample_by_order_overlap_and_label(blocks, tmp_path):
 
 @pytest.mark.parametrize("solver", [["--solver", "heun", "--steps", "48"], ["--solver", "inverse_euler"]])
 def test_encode_then_decode(workdir, tmp_path, solver):
-    """The first six digits come back."""
+    """The first six digits come back, by the solver that the latents are kept with."""
     run = ["--workdir", str(workdir), "--out", str(tmp_path)]
     assert cli.main(["encode", *run, "--data", "6", *solver]) == 0
     encoded = arrays(tmp_path / "encoded.npz")
     assert (encoded["z"].shape, encoded["z"].dtype) == ((6, 8, 8, 1), np.float32)
-    back = solver if "heun" in solver else []
-    assert cli.main(["decode", *run, "--latents", str(tmp_path / "encoded.npz"), *back]) == 0
+    assert cli.main(["decode", *run, "--latents", str(tmp_path / "encoded.npz")]) == 0
     decoded = arrays(tmp_path / "decoded.npz")["x"]
     if "inverse_euler" in solver:
         assert encoded["residual"].max() < 1e-3

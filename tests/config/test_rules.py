@@ -37,7 +37,7 @@ FOLDER = pathlib.Path(__file__).parents[2] / "configs"
         ("model.name", "transformer", "model.name: must be one of unet, mlp, got 'transformer'"),
         ("model.dtype", "float16", "model.dtype: must be one of float32, bfloat16, got 'float16'; did you mean "
          "'bfloat16'?"),
-        ("training.loss", "l1", "training.loss: must be one of unweighted, weighted, moving, got 'l1'"),
+        ("training.loss", "l1", "training.loss: must be one of unweighted, weighted, moving, mean_flow, got 'l1'"),
         ("training.decay", "linear", "training.decay: must be one of constant, cosine, got 'linear'"),
         ("sampling.solver", "huen", "got 'huen'; did you mean 'heun'?"),
         # out of range

@@ -31,6 +31,7 @@ PICTURES = {
     "domain": {"distances", "samples"},
     "hierarchy": {"perception", "reconstruction", *(f"fig{n}" for n in (3, 4, 6, 7, 9))},
     "solvers": {"distances", "round_trip"},
+    "few_calls": {"distances"},
 }
 
 
@@ -164,6 +165,13 @@ def test_what_the_tables_say_is_what_was_run(made):
     assert groups == {"bottom_to_top": "bottom_to_top", "vanilla": "single"}
     adaptive = [one for one in read("solvers")["found"] if one["solver"] == "tsit5"]
     assert adaptive and all(one["evaluation"]["calls"] is None and one["calls"] > 0 for one in adaptive)
+    (searched,) = [one for one in read("solvers")["found"] if one["searched"]]
+    assert searched["calls"] == sum(searched["evaluation"]["depends_on"]["steps"]) == 8
+    few = read("few_calls")["found"]
+    networks = {name: of[0]["depends_on"]["network"] for name, of in few.items()}
+    assert [network["jumps"] for network in networks.values()] == [False, True, True]
+    assert networks["after, abm3"] == networks["after, mean_flow"]
+    assert [one["calls"] for one in few["after, mean_flow"]] == [4, 8]
 
 
 def test_bad_lab(tmp_path):

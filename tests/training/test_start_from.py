@@ -1,0 +1,73 @@
+"""A run that begins with the averaged parameters of another: what it takes over, and what it refuses."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+import gdm_jax as gdm
+from gdm_jax import training
+from tests.runs import losses
+
+pytestmark = pytest.mark.usefixtures("compile_once")
+
+
+def leaves(model):
+    (params,) = model.u.args
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
+
+
+def jumping(config, **changes):
+    """The config with a network that knows jumps, taught by the loss of jumps."""
+    return dataclasses.replace(
+        config,
+        model=dataclasses.replace(config.model, jumps=True, **changes),
+        training=dataclasses.replace(config.training, loss="mean_flow"),
+    )
+
+
+def test_parameters_are_taken_over(run, tiny, tmp_path):
+    """At a learning rate of next to nothing the field stays that of the other run; it samples by jumps, and goes on."""
+    workdir, _ = run
+    config = jumping(tiny(steps=2, learning_rate=1e-12, start_from=str(workdir)))
+    training.train(config, tmp_path, progress=False)
+    before, after = gdm.load(workdir), gdm.load(tmp_path)
+    own, other = leaves(after), leaves(before)
+    assert set(own) - set(other) == {"['params']['jump']['map']['kernel']"}
+    for name, leaf in other.items():
+        np.testing.assert_allclose(own[name], leaf, atol=1e-6)
+    np.testing.assert_allclose(after.sample(2), before.sample(2), atol=1e-4)
+    x = after.sample(2, solver="mean_flow", steps=after.pieces)
+    np.testing.assert_allclose(x, before.sample(2, solver="euler", steps=before.pieces), atol=1e-4)
+    training.train(dataclasses.replace(config, training=dataclasses.replace(config.training, steps=3)), tmp_path)
+    assert [step for step, *_ in losses(tmp_path)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"channels": 64}, "training.start_from: must be a run of the same network; .* is of shape"),
+        ({"name": "unet"}, "training.start_from: must be a run of the same network; .* is not in this one"),
+    ],
+)
+def test_other_networks(run, tiny, tmp_path, changes, message):
+    config = jumping(tiny(steps=1, start_from=str(run[0])), **changes)
+    with pytest.raises(ValueError, match=message) as caught:
+        training.train(config, tmp_path, progress=False)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_such_run(tiny, tmp_path):
+    with pytest.raises(ValueError, match="^training.start_from: there is no trained run in .*none"):
+        training.train(jumping(tiny(start_from=str(tmp_path / "none"))), tmp_path / "run", progress=False)
+
+
+def test_the_loss_of_jumps_needs_a_network_that_knows_them(tiny):
+    with pytest.raises(ValueError, match="model.jumps: must be True for training.loss 'mean_flow'"):
+        training.train(tiny(loss="mean_flow"), "never")
+
+
+def test_a_model_without_jumps_does_not_jump(run):
+    with pytest.raises(ValueError, match="solver: mean_flow needs a network that was trained with model.jumps; take"):
+        gdm.load(run[0]).sample(2, solver="mean_flow", steps=3)
