@@ -281,7 +281,7 @@ class Model:
         **options,
     ):
         steps, options = self._options(options)
-        self._check_solver(options["solver"])
+        configs.check_solver(self.config, options["solver"])
         path = ode.path.of(schedule, steps=steps, done=done, waiting=waiting)
         settings = ode.settings(path, forward=forward, **options)
         shared = self.u, self.process, path, self._guidance(label, guidance), options | {"forward": forward}
@@ -299,10 +299,6 @@ class Model:
         options = {**build.solver_options(self.config.sampling), **options}
         tolerances = {name: np.asarray(options[name], np.float64) for name in ("rtol", "atol")}
         return options.pop("steps"), options | tolerances
-
-    def _check_solver(self, solver: Any) -> None:
-        if solver == "mean_flow" and not self.config.model.jumps:
-            raise ValueError("solver: mean_flow needs a network that was trained with model.jumps; take abm3")
 
     def _checked(self, x, name: str) -> np.ndarray:
         self._check_shape(x, name)

@@ -25,18 +25,20 @@ def model(command: argparse.ArgumentParser, *, encodes: bool = False) -> None:
 
     Args:
       command: Parser to add the options to.
-      encodes: Whether the command encodes; solvers that cannot generate are named for such commands alone.
+      encodes: Whether the command encodes; a solver that cannot is named for other commands alone.
     """
     from gdm_jax import ode
 
-    solvers = [name for name, solver in ode.SOLVERS.items() if encodes or getattr(solver, "generates", True)]
+    does = "encodes" if encodes else "generates"
+    solvers = [name for name, solver in ode.SOLVERS.items() if getattr(solver, does, True)]
     trained = "The model must have been trained on it."
     workdir(command)
     add = command.add_argument
     add("--checkpoint", type=int, metavar="STEP", help="Step of the checkpoint to load. Default: the newest.")
     add("--out", metavar="DIR", help="Folder to write to. Default: the workdir.")
     add("--solver", metavar="NAME", help=f"Solver of the ODE: {', '.join(solvers)}. Default: the config's.")
-    text = "Number of steps: a total, or one number for each group. 0 adapts the steps to the tolerances."
+    text = "Number of steps: a total, or one number for each group. 0 adapts the steps to the tolerances. "
+    text += "Fewer steps take fewer network calls: euler, ab2, ab3 and abm3 make one a step, heun and midpoint two."
     add("--steps", type=int, nargs="+", metavar="N", help=text)
     add("--rtol", type=float, help="Relative tolerance of adaptive steps.")
     add("--atol", type=float, help="Absolute tolerance of adaptive steps.")

@@ -3,7 +3,7 @@
 from gdm_jax.config.build import Experiment
 from gdm_jax.config.read import default, from_dict, from_json, inherit, load, to_json
 from gdm_jax.config.schema import Config, Data, Groupwise, Intervals, Model, Sampling, Training
-from gdm_jax.config.validate import check, check_sampling
+from gdm_jax.config.validate import check, check_sampling, check_solver
 from gdm_jax.config.workdirs import averaged, check_unchanged, differences, experiment, of_workdir, resampled
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "averaged",
     "check",
     "check_sampling",
+    "check_solver",
     "check_unchanged",
     "default",
     "differences",

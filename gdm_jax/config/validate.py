@@ -18,7 +18,7 @@ from gdm_jax.process.family import Family
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule
 
-__all__ = ["check", "check_sampling"]
+__all__ = ["check", "check_sampling", "check_solver"]
 
 # Beyond these a config asks for more than fits any machine.
 LONGEST_AXIS, MOST_GROUPS = 1024, 4096
@@ -57,9 +57,16 @@ def check_sampling(config: Config, family: Family) -> Schedule:
             _check_field(name, value, rule, {}, trains=False)
     schedule = build.schedule(config, family.k, family)
     options = build.solver_options(config.sampling)
+    check_solver(config, options["solver"])
     path = ode.path.of(schedule, steps=options.pop("steps"))
     ode.settings(path, forward=False, **options)
     return schedule
+
+
+def check_solver(config: Config, solver: Any) -> None:
+    """Raises ValueError unless the network of a config can be asked what a solver asks it."""
+    if solver == "mean_flow" and not config.model.jumps:
+        raise ValueError("solver: mean_flow needs a network that was trained with model.jumps; take abm3")
 
 
 def _fields(config: Config, trains: bool) -> Iterator[tuple[str, Any, Rule]]:
