@@ -11,7 +11,7 @@ __all__ = ["EXAMPLES", "arguments", "run"]
 EXAMPLES = """examples:
   gdm sample --workdir runs/digits --count 64
   gdm sample --workdir runs/digits --seeds 7 8 9 --solver heun --steps 32 --film
-  gdm sample --workdir runs/digits --solver abm3 --steps 12      few network calls, one a step
+  gdm sample --workdir runs/digits --solver abm3 --steps 12
   gdm sample --workdir runs/digits_few_calls --solver mean_flow --steps 4
   gdm sample --workdir runs/digits_orders --order 3 1 2 0
   gdm sample --workdir runs/digits_orders --overlap 1
