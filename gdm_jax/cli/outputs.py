@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,6 @@ import numpy as np
 if TYPE_CHECKING:
     from gdm_jax.reports.edits import Edit
     from gdm_jax.reports.report import Report
-
-from gdm_jax.process.arrays import Integers
 
 __all__ = ["arrays", "claim", "edit", "report", "warn_uncertain"]
 
@@ -55,7 +54,7 @@ def report(folder: pathlib.Path, name: str, made: Report) -> None:
     print(made.text, *save(folder, name, made), sep="\n")
 
 
-def warn_uncertain(command: str, numbers: Integers) -> None:
+def warn_uncertain(command: str, numbers: Sequence[int]) -> None:
     """Say on standard error which images could not be inverted."""
     if len(numbers):
         text = f"not inverted, do not trust: {list(numbers)}; try more --steps"

@@ -40,7 +40,23 @@ class RK4(diffrax.AbstractERK):
         return 3
 
 
-class InverseEuler(diffrax.AbstractSolver):
+class _OneStep(diffrax.AbstractSolver):
+    """What solvers of first order share that keep nothing from one step to the next."""
+
+    term_structure = diffrax.AbstractTerm
+    interpolation_cls = diffrax.LocalLinearInterpolation
+
+    def order(self, terms):
+        return 1
+
+    def init(self, terms, t0, t1, y0, args):
+        return None
+
+    def func(self, terms, t0, y0, args):
+        return terms.vf(t0, y0, args)
+
+
+class InverseEuler(_OneStep):
     """`solver="inverse_euler"`: in `encode`, undoes `generate` with "euler" on the same steps.
 
     It solves the equation of `invert` as a diffrax solver: a step that is not solved to the tolerance in every example
@@ -58,15 +74,6 @@ class InverseEuler(diffrax.AbstractSolver):
 
     generates = False  # `settings` takes it for encoding alone
 
-    term_structure = diffrax.AbstractTerm
-    interpolation_cls = diffrax.LocalLinearInterpolation
-
-    def order(self, terms):
-        return 1
-
-    def init(self, terms, t0, t1, y0, args):
-        return None
-
     def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
         if not isinstance(y0, jax.Array):
             raise ValueError("ode: inverse_euler solves for x alone; for likelihoods choose an explicit solver")
@@ -81,11 +88,8 @@ class InverseEuler(diffrax.AbstractSolver):
         result = results.where(solved, results.successful, results.nonlinear_max_steps_reached)
         return y1, None, {"y0": y0, "y1": y1}, None, result
 
-    def func(self, terms, t0, y0, args):
-        return terms.vf(t0, y0, args)
 
-
-class MeanFlow(diffrax.AbstractSolver):
+class MeanFlow(_OneStep):
     """`solver="mean_flow"`: each step is one jump by the mean of the field over it, for a network that takes beta.
 
     Such a network was trained by `gdm_jax.loss.mean_flow`, from noise to data. One step a piece is the fewest.
@@ -93,22 +97,10 @@ class MeanFlow(diffrax.AbstractSolver):
 
     encodes = False  # `settings` takes it for generation alone
 
-    term_structure = diffrax.AbstractTerm
-    interpolation_cls = diffrax.LocalLinearInterpolation
-
-    def order(self, terms):
-        return 1
-
-    def init(self, terms, t0, t1, y0, args):
-        return None
-
     def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
         term: Any = getattr(terms, "term", terms)  # diffrax wraps it
         y1 = jax.tree.map(jnp.add, y0, term.prod(term.mean(t0, t1, y0), term.contr(t0, t1)))
         return y1, None, {"y0": y0, "y1": y1}, None, diffrax.RESULTS.successful
-
-    def func(self, terms, t0, y0, args):
-        return terms.vf(t0, y0, args)
 
 
 SOLVERS: dict[str, Callable[..., diffrax.AbstractSolver]] = {
