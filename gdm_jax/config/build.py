@@ -124,8 +124,8 @@ def schedule(config: Config, k: int, trained_on: Family | None = None) -> Schedu
     return _adjacent("sampling.boundaries", sampling.boundaries, k).reorder(np.argsort(-picked.t_start))
 
 
-def _several(value: tuple) -> list[tuple]:
-    """One tuple of numbers, or several nested in one, as a list of tuples."""
+def _several(value: tuple) -> list:
+    """One tuple of numbers, or several nested in one, as a list of what ought to be tuples."""
     return list(value) if value and isinstance(value[0], tuple) else [value] if value else []
 
 
