@@ -19,8 +19,6 @@ from gdm_jax import config as configs
 from gdm_jax import training
 from tests.runs import config_file
 
-jax.config.update("jax_numpy_rank_promotion", "allow")
-
 SIZE = 4
 
 
