@@ -5,11 +5,11 @@ With the residual r = target(x, z, alpha) - u(x_t, alpha) and r_bar = U^T r, the
     weighted      | alpha'_g(t) r_bar |^2        Eq. 7
     unweighted    | r |^2                        Eq. 8, and Eq. 16 in a frequency basis: U preserves the norm
     moving        | r_bar |^2 over the elements with 0 < alpha < 1 only, and their mean
-    mean_flow     | target + D u - u(x_t, alpha, beta) |^2 over the elements that jump only, and their mean
+    mean_flow     | u + D w - w(x_t, alpha, beta) |^2 over the elements that jump only, and their mean
 
 `moving` leaves out the elements that no step of the sampler ever moves, whose error cannot be reduced. `mean_flow`
-teaches a network the mean of its own field over a jump, after which few steps suffice (Geng et al., arXiv 2505.13447;
-here along any straight way of alpha). All return `[batch]` and draw nothing: the caller supplies noise and time, and
+teaches a network w the mean of a field over a jump, after which few steps suffice (Geng et al., arXiv 2505.13447; here
+along any straight way of alpha). All return `[batch]` and draw nothing: the caller supplies noise and time, and
 takes the mean.
 """
 
@@ -58,17 +58,18 @@ def moving(u: Network, process: Process, x: Data, z: Data, alpha: Alpha) -> Floa
 
 @program.compiled
 def mean_flow(u: Network, process: Process, x: Data, z: Data, alpha: Alpha, beta: Alpha) -> Float[Array, " batch"]:
-    """The mean of the field from alpha to beta, learnt from the field.
+    """The mean of a field from alpha to beta, learnt from the field.
 
     On the way x_bar moves along (beta - alpha)_g u_bar. With w the mean, the rest loses what has been walked:
 
         w = u + D w,    D w = d/ds w(x_t + s U (beta - alpha)_g U^T u, alpha + s (beta - alpha), beta)  at s = 0
 
-    where u = w(x_t, alpha, alpha) is the network's own field. D w is one derivative in a direction; no gradient flows
-    through it. An example whose alpha is its beta has the loss of `unweighted`, and all its elements count.
+    The field u is the network's own, without beta. No gradient flows through it, nor through D w, which is one
+    derivative in a direction. An example whose alpha is its beta teaches the network the field from data and noise, as
+    `unweighted` does, and all its elements count. A field that is trained already needs none of those.
 
     Args:
-      u: Network that also takes beta, see `gdm_jax.network`.
+      u: Network w that also takes beta, see `gdm_jax.network`.
       process, x, z, alpha: As in `unweighted`.
       beta: Progress of every group after the jump.
 
@@ -77,11 +78,13 @@ def mean_flow(u: Network, process: Process, x: Data, z: Data, alpha: Alpha, beta
     """
     jump = beta - alpha
     x_t = process.hide(process.perturb(x, z, alpha), beta > 0)
-    ahead = process.diagonal(jump, jax.lax.stop_gradient(apply(u, x_t, alpha)))
-    mean, change = jax.jvp(lambda x_t, alpha: apply(u, x_t, alpha, beta), (x_t, alpha), (ahead, jump))
+    field = jax.lax.stop_gradient(apply(u, x_t, alpha))
+    way = process.diagonal(jump, field), jump
+    mean, change = jax.jvp(lambda x_t, alpha: apply(u, x_t, alpha, beta), (x_t, alpha), way)
     moves = jump != 0
-    moves = moves | ~moves.any(-1, keepdims=True)
-    return _mean_square_of(process, moves, process.target(x, z, alpha) + jax.lax.stop_gradient(change) - mean)
+    stays = ~moves.any(-1, keepdims=True)
+    target = jnp.where(stays.reshape(-1, *(1,) * (x_t.ndim - 1)), process.target(x, z, alpha), field)
+    return _mean_square_of(process, moves | stays, target + jax.lax.stop_gradient(change) - mean)
 
 
 @program.compiled

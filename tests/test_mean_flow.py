@@ -40,15 +40,27 @@ def jumps(k, share):
 
 
 @pytest.mark.parametrize("share", [0.3, 1.0])
-def test_the_true_mean_keeps_the_equation(process, pair, share):
-    """w = u + D w, so that what is left of the residual is target - u."""
+def test_the_true_mean_leaves_nothing(process, pair, share):
+    """w = u + D w, from whatever data and noise; of another mean something is left in every example."""
     alpha, beta = jumps(process.k, share)
     u = growth(process)
-    r = process.target(*pair, alpha) - u(process.perturb(*pair, alpha), alpha)
-    r_bar = np.asarray(process.basis.forward(r), np.float64)
-    moves = np.broadcast_to(np.asarray(process.spread(beta != alpha, r_bar)), r_bar.shape)
-    expected = [(r_bar[n][moves[n]] ** 2).mean() for n in range(3)]
-    np.testing.assert_allclose(gdm.loss.mean_flow(u, process, *pair, alpha, beta), expected, rtol=2e-4)
+    np.testing.assert_allclose(gdm.loss.mean_flow(u, process, *pair, alpha, beta), 0, atol=1e-10)
+    other = lambda x_t, alpha, beta=None: (1 if beta is None else 2) * u(x_t, alpha, beta=beta)  # noqa: E731
+    assert (gdm.loss.mean_flow(other, process, *pair, alpha, beta) > 1e-4).all()
+
+
+def test_no_gradient_reaches_the_field(process, pair):
+    """Of two networks in one, only the one that jumps is taught; without a jump data and noise teach it."""
+    alpha, beta = jumps(process.k, 0.5)
+    u = growth(process)
+
+    def loss(factors, beta):
+        network = lambda x_t, alpha, beta=None: factors[int(beta is not None)] * u(x_t, alpha, beta=beta)  # noqa: E731
+        return gdm.loss.mean_flow(network, process, *pair, alpha, beta).mean()
+
+    for way in (beta, alpha):
+        of_field, of_jump = jax.grad(loss)((1.0, 2.0), way)
+        assert of_field == 0 and abs(of_jump) > 1e-3
 
 
 def test_without_a_jump_it_is_the_plain_loss(process, pair):

@@ -11,7 +11,7 @@ import numpy as np
 
 from gdm_jax._registry import call, choose, first_line, takes
 from gdm_jax.config.schema import Config, Model, Own, Sampling
-from gdm_jax.networks import NETWORKS, InBasis
+from gdm_jax.networks import NETWORKS, InBasis, Jumping
 from gdm_jax.process import family as families
 from gdm_jax.process import schedule as schedules
 from gdm_jax.process.basis import BASES, Basis
@@ -170,5 +170,9 @@ def network(config: Config, process: Process, own: Own | None = None) -> Any:
     known = {field.name: getattr(model, field.name) for field in dataclasses.fields(model) if field.name != "name"}
     known |= {"dtype": jnp.dtype(model.dtype), "augment": augment > 0}
     known |= {"shape": config.data.shape, "k": process.k, "process": process}
-    net = _entry("model.name", model.name, NETWORKS, own, "networks", known)
-    return InBasis(net, process.basis) if model.space == "frequency" else net
+
+    def made(jumps: bool) -> Any:
+        net = _entry("model.name", model.name, NETWORKS, own, "networks", known | {"jumps": jumps})
+        return InBasis(net, process.basis) if model.space == "frequency" else net
+
+    return Jumping(made(False), made(True)) if model.jumps else made(False)

@@ -139,7 +139,7 @@ class Model:
     )  # fmt: skip
     alpha_channels: bool = field(False, "Whether A(t) joins the input, for pixel groups.", optional=True)
     classes: int = field(0, "Number of class labels of the data that it is told.", least=0, most=2**20, optional=True)
-    jumps: bool = field(False, "Whether it is told where a jump leads, for the loss mean_flow.", optional=True)
+    jumps: bool = field(False, "Whether a second network learns jumps along its field.", optional=True)
     dropout: float = field(0.0, "Dropout rate.", least=0, below=1, optional=True)
     dtype: str = field("float32", "Type of the computation.", among=("float32", "bfloat16"), optional=True)
     remat: bool = field(False, "Whether activations are computed again to save memory.", optional=True)
@@ -154,7 +154,6 @@ class Training:
         "unweighted (Eq. 8), weighted (Eq. 7), moving (Eq. 8 on moving elements) or mean_flow (few calls).",
         table=Table(loss.LOSSES, "gdm_jax.loss.LOSSES"),
     )
-    jumps: float = field(0.75, "Share of examples that learn a jump, with the loss mean_flow.", least=0, most=1)
     start_from: str = field("", "Workdir of a trained run, whose averaged parameters this one begins with.")
     label_dropout: float = field(
         0.1, "Share of examples whose label is withheld, for classifier-free guidance.", least=0, most=1

@@ -145,6 +145,8 @@ def _check_together(config: Config) -> None:
     _rule("data.flip", data.flip, not (training.augment and data.flip), told)
     jumps = config.model.jumps
     _rule("model.jumps", jumps, jumps or training.loss != "mean_flow", "True for training.loss 'mean_flow'")
+    trained = not jumps or training.start_from != ""
+    _rule("training.start_from", training.start_from, trained, "the workdir of a trained run where model.jumps is True")
     for entry in data.mixture:
         three = isinstance(entry, tuple) and [type(part) for part in entry] in ([str, str, float], [str, str, int])
         fits = three and 0 < entry[2] < math.inf

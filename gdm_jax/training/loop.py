@@ -19,6 +19,7 @@ from gdm_jax import data, drawing, latent, ode
 from gdm_jax._registry import choose
 from gdm_jax.config import Config, Experiment, build
 from gdm_jax.devices import hosts, parallel, preemption
+from gdm_jax.networks import Jumping
 from gdm_jax.training import state as states
 from gdm_jax.training.augment import AUGMENTATIONS
 from gdm_jax.training.step import make_step
@@ -100,6 +101,8 @@ def _run(
             raise ValueError(f"training.start_from: there is no trained run in {training.start_from!r}")
         earlier = configs.experiment(training.start_from)
         params, _ = configs.averaged(training.start_from, *earlier)
+        if config.model.jumps and not earlier[0].model.jumps:
+            params = Jumping.both(params, params)
         state = states.begun_from(state, params, training=training)
     first, state = int(state.step), parallel.place(state)
     writer = log.Log(workdir, first) if hosts.first() else log.Silent()

@@ -32,8 +32,8 @@ class Draws(NamedTuple):
 
     Attributes:
       t: Times in [0, 1).
-      jump: Share that a jump takes of what is left of t's piece of the path, in [0, 1]; 0 for no jump. Half of the
-        jumps take all of it, and the others any share alike.
+      jump: Share that a jump takes of what is left of t's piece of the path, in [0, 1]. Half of the jumps take all
+        of it, and the others any share alike.
       z: Standard normal noise.
       schedule: Schedules, one for each example.
       jitter: Noise of dequantisation, in [-1/2, 1/2].
@@ -61,7 +61,6 @@ def draw(
     seed: int,
     batch: int,
     label_dropout: float,
-    jumps: float = 0.0,
 ) -> Draws:
     """Times, noise, schedules and the rest for some examples of the batch of a step.
 
@@ -77,7 +76,6 @@ def draw(
       seed: Seed of the experiment.
       batch: Number N of examples in the batch over all devices.
       label_dropout: Share of examples whose label is withheld.
-      jumps: Share of examples that jump.
     """
     t = jnp.asarray((position / batch + jax.random.uniform(keys.root(seed, "time", step))) % 1.0)
 
@@ -85,9 +83,8 @@ def draw(
         def key(purpose):
             return keys.root(seed, purpose, step, n)
 
-        jumps_at_all, share = jax.random.uniform(key("jump"), (2,))
         return (
-            (jumps_at_all < jumps) * jnp.minimum(2 * share, 1),
+            jnp.minimum(2 * jax.random.uniform(key("jump")), 1),
             jax.random.normal(key("noise"), shape),
             family.draw(key("schedule")),
             jax.random.uniform(key("jitter"), shape, minval=-0.5, maxval=0.5),
@@ -131,7 +128,6 @@ def make_step(config: Config, net: Any, process: Process, family: Family) -> Cal
     def gradients(params, batch, step):
         x, told = to_model_range(batch["x"]), {}
         chance = {"seed": config.seed, "batch": training.batch, "label_dropout": training.label_dropout}
-        chance["jumps"] = training.jumps
         draws = draw(family, step, batch["position"], x.shape[1:], **chance)
         if training.augment:
             x, told["augmentation"] = augmented(draws.augmentation, x)
