@@ -60,6 +60,10 @@ class Model:
     config: configs.Config
     step: int
 
+    def __repr__(self) -> str:
+        data = "x".join(map(str, self.config.data.shape))
+        return f"Model({self.config.model.name}, data {data}, {self.process.k} groups, step {self.step:,})"
+
     @overload
     def sample(self, count: int | None = None, *, frames: Literal[0] = 0, **options: Any) -> Data: ...
     @overload

@@ -259,7 +259,7 @@ def test_dequantise():
         ({"probes": -1, "key": jax.random.key(0)}, "probes must be 0 .exact. or more, with a key, got probes=-1"),
         ({"solver": "inverse_euler"}, "inverse_euler solves for x alone; for likelihoods choose an explicit solver"),
         ({"solver": "eular"}, "solver: must be one of euler"),
-        ({"steps": 2}, "at least one per segment, 3 here, got 2"),
+        ({"steps": 2}, "at least one for each piece of the path, 3 here, got 2"),
         ({"schedule": gdm.schedule.uniform(2)}, "2 intervals but the process has 3 groups"),
     ],
 )

@@ -8,7 +8,7 @@ from gdm_jax.cli import inputs, options, outputs
 
 __all__ = ["EXAMPLES", "arguments", "run"]
 
-EXAMPLES = """example, by the solver and the steps that encoded them unless others are named:
+EXAMPLES = """example; without --solver and --steps those count that encoded the latents:
   gdm decode --workdir runs/digits --latents runs/digits/encoded.npz
 """
 

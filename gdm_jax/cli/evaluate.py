@@ -2,7 +2,7 @@
 
 The protocol is that of FID10K: one seed an image, bytes, float64. What was computed is kept, so that the same command
 goes on after an interruption. Images unlike ImageNet's are better judged by a classifier fitted to the data, or by
-their pixels. Several labels are told to the seeds in turn. The floor is the score of fresh samples from the data
+their pixels. Several labels are given to the samples in turn. The floor is the score of fresh samples from the data
 distribution.
 """
 

@@ -1,4 +1,4 @@
-"""Compute log p(x), in all and by group, with a map of it.
+"""Compute log p(x), in total and for each group, with a map of it.
 
 Images are dequantised and counted in bits a dimension. The default is 32 steps of Tsit5 (Heun's are too coarse). In
 strict mode the terms of the groups are conditional likelihoods.

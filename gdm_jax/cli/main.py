@@ -115,6 +115,8 @@ def _run(arguments: argparse.Namespace) -> int:
     """The command, as one of several processes where it is told so; its exit status."""
     several = getattr(arguments, "coordinator", None)
     try:
+        if not several and (getattr(arguments, "process", None), getattr(arguments, "processes", None)) != (None, None):
+            raise ValueError("coordinator: --process and --processes need --coordinator HOST:PORT")
         if several:
             from gdm_jax.devices import hosts
 

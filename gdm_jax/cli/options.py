@@ -37,8 +37,8 @@ def model(command: argparse.ArgumentParser, *, encodes: bool = False) -> None:
     add("--checkpoint", type=int, metavar="STEP", help="Step of the checkpoint to load. Default: the newest.")
     add("--out", metavar="DIR", help="Folder to write to. Default: the workdir.")
     add("--solver", metavar="NAME", help=f"Solver of the ODE: {', '.join(solvers)}. Default: the config's.")
-    text = "Number of steps: a total, or one number for each group. 0 adapts the steps to the tolerances. "
-    text += "Fewer steps take fewer network calls: euler, ab2, ab3 and abm3 make one a step, heun and midpoint two."
+    text = "Number of steps: a total, at least one for each group, or one number for each group. 0 adapts them. "
+    text += "Fewer steps take fewer network calls: euler, ab2, ab3 and abm3 take one a step, heun and midpoint two."
     add("--steps", type=int, nargs="+", metavar="N", help=text)
     add("--rtol", type=float, help="Relative tolerance of adaptive steps.")
     add("--atol", type=float, help="Absolute tolerance of adaptive steps.")

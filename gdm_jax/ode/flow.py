@@ -142,7 +142,7 @@ def check_solved(failed: Bool[ArrayLike, " batch"], settings: walks.Settings) ->
     if len(examples):
         shown = ", ".join(map(str, examples[:8])) + (", ..." if len(examples) > 8 else "")
         most = settings.max_steps
-        reason = f"it needs more than max_steps={most} steps in a segment, or " if most else "it "
+        reason = f"it needs more than max_steps={most} steps in a piece of the path, or " if most else "it "
         raise RuntimeError(
             f"ode: {type(settings.solver).__name__} did not finish example(s) {shown}: {reason}cannot solve an "
             "implicit one; loosen rtol and atol, or take more steps"

@@ -140,7 +140,7 @@ def _share(steps, k: int, pieces: Path) -> np.ndarray:
         raise ValueError(f"ode: steps must be at most {MOST_STEPS:,}, got {steps!r}")
     if np.ndim(steps) == 0:
         if steps < count:
-            raise ValueError(f"ode: steps must be at least one per segment, {count} here, got {steps}")
+            raise ValueError(f"steps: must be at least one for each piece of the path, {count} here, got {steps}")
         length = pieces.t_end - pieces.t_start
         ideal = int(steps) * length / length.sum()
         shares = np.maximum(np.floor(ideal + 1e-4), 1).astype(np.int32)

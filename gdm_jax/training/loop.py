@@ -57,6 +57,8 @@ def train(config: Config, workdir: str | os.PathLike, *, progress: bool = True) 
     parallel.check_batch(training.batch, training.accumulate)
     experiment = configs.check(config)
     choose(AUGMENTATIONS, training.augmentation, "training.augmentation")
+    if training.start_from and not manifest.begun(workdir) and not manifest.begun(training.start_from):
+        raise ValueError(f"training.start_from: there is no trained run in {training.start_from!r}")
     configs.check_unchanged(workdir, config)
     with hosts.first_before_the_others("data prepared"):
         source = data.open_source(config.data)
@@ -97,8 +99,6 @@ def _run(
         state, position = restored
         batches.set_state(position)
     elif training.start_from:
-        if not manifest.begun(training.start_from):
-            raise ValueError(f"training.start_from: there is no trained run in {training.start_from!r}")
         earlier = configs.experiment(training.start_from)
         params, _ = configs.averaged(training.start_from, *earlier)
         if config.model.jumps and not earlier[0].model.jumps:

@@ -57,6 +57,8 @@ def files(tmp_path):
 @pytest.mark.parametrize(
     "words, message",
     [
+        (f"{TRAIN} --process 1", "error: coordinator: --process and --processes need --coordinator HOST:PORT"),
+        (f"{EVALUATE} --processes 2", "error: coordinator: --process and --processes need --coordinator HOST:PORT"),
         ("train --config {tmp}/none.py --workdir {tmp}/new", "error: --config: there is no file '.*none.py'"),
         (f"{TRAIN} --config.training.bacth=3", "there is no field training.bacth; did you mean 'batch'"),
         (f"{TRAIN} --config.training.batch=many", "training.batch: must be of type int, got 'many'"),

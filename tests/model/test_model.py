@@ -159,6 +159,10 @@ def test_a_labelled_digit_comes_back_under_its_label_alone(model, digits):
 # Other paths
 
 
+def test_a_model_is_shown_in_a_line(model):
+    assert repr(model) == "Model(mlp, data 8x8x1, 3 groups, step 10)"
+
+
 def test_under_equals_load(workdir, model):
     """The same samples, different from those in the first order; the model itself is left as it is."""
     first = model.sample(4)

@@ -68,7 +68,7 @@ def test_solver_objects_and_vmap():
     "change, message",
     [
         ({"solver": "eular", "steps": 9}, "solver: must be one of euler"),
-        ({"solver": "euler", "steps": 2}, "at least one per segment, 3 here, got 2"),
+        ({"solver": "euler", "steps": 2}, "at least one for each piece of the path, 3 here, got 2"),
         ({"solver": "euler", "steps": (1, 2)}, "a total or 3 positive numbers"),
         ({"solver": "euler", "steps": (1, 0, 3)}, "a total or 3 positive numbers"),
         ({"solver": "euler", "steps": None}, "Euler cannot adapt its steps"),

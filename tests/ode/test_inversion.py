@@ -138,5 +138,5 @@ def test_inverse_euler_stops_where_it_fails():
 def test_bad_input():
     with pytest.raises(ValueError, match="NaN"):
         gdm.invert(network(1.0), PROCESS, SCHEDULE, jnp.full_like(Z, jnp.nan), steps=4)
-    with pytest.raises(ValueError, match="at least one per segment"):
+    with pytest.raises(ValueError, match="at least one for each piece of the path"):
         gdm.invert(network(1.0), PROCESS, SCHEDULE, Z, steps=1)

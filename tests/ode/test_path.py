@@ -66,7 +66,7 @@ def test_steps_are_shared_out_by_length(schedule):
         assert forward.steps.sum() == total and (forward.steps >= 1).all()
         if (ideal >= 1).all():
             assert (np.abs(forward.steps - ideal) < 1).all()
-    with pytest.raises(ValueError, match=f"at least one per segment, {pieces} here, got {pieces - 1}"):
+    with pytest.raises(ValueError, match=f"at least one for each piece of the path, {pieces} here, got {pieces - 1}"):
         path.of(schedule, steps=pieces - 1)
 
 

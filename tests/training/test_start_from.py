@@ -64,6 +64,7 @@ def test_other_networks(run, tiny, tmp_path, changes, message):
 def test_no_such_run(tiny, tmp_path):
     with pytest.raises(ValueError, match="^training.start_from: there is no trained run in .*none"):
         training.train(jumping(tiny(start_from=str(tmp_path / "none"))), tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_loss_of_jumps_needs_a_network_that_knows_them(tiny):
