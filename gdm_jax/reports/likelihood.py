@@ -44,7 +44,7 @@ def bits(model: Model, x: Float[np.ndarray, " n *shape"], found: Likelihood, *, 
     within = float(np.mean(np.square(found.error)) ** 0.5 / scale) if known else None
     numbers["standard_error_of_one"] = within
     text = table(("", "elements", unit, "standard error"), rows)
-    estimated = f"; random probes add a standard error of {within:.2g} to the estimate of one image" if within else ""
+    estimated = f"; the estimate for one image has a standard error of {within:.2g}" if within else ""
     if not known:
         estimated = "; the standard error of each estimate is unknown"
     text += f"\nOver {len(x)} examples{estimated}.\n"
