@@ -76,10 +76,11 @@ class Model:
           seeds: One integer for each sample instead. A sample depends on its seed alone, not on its batch.
           **options: Options of `decode`.
         """
-        if count is not None and count < 1:
-            raise ValueError(f"count: must be at least 1, got {count}")
-        seeds = np.arange(16 if count is None else count) if seeds is None else np.asarray(seeds)
-        return self.decode(np.asarray(latent.noise(seeds, self.config.data.shape)), **options)
+        if count is not None and (count < 1 or seeds is not None):
+            rule = "must be at least 1" if seeds is None else "must be left out where seeds are given"
+            raise ValueError(f"count: {rule}, got {count}")
+        seeds = range(count or 16) if seeds is None else seeds
+        return self.decode(np.asarray(latent.noise(np.asarray(seeds), self.config.data.shape)), **options)
 
     @overload
     def decode(self, z: Given, *, frames: Literal[0] = 0, **options: Any) -> Data: ...
@@ -300,7 +301,7 @@ class Model:
 
     def _options(self, options: dict) -> tuple[Any, dict]:
         """Steps, and the other options of a solve, by default the config's; tolerances as arrays, for one program."""
-        options = {**build.solver_options(self.config.sampling), **options}
+        options = build.solver_options(self.config.sampling, **options)
         tolerances = {name: np.asarray(options[name], np.float64) for name in ("rtol", "atol")}
         return options.pop("steps"), options | tolerances
 

@@ -65,6 +65,12 @@ def run(arguments: argparse.Namespace) -> None:
     edit = edits.EDITS[operation]
     for name in _registry.lacks(edit, ["model", "source", "donors", *given]):
         raise ValueError(f"--{name}: {operation} needs {name}; name them")
+    donated = [f"donor-{name}" for name in ("images", "data", "seeds") if donors[name] is not None]
+    asked = {"linear" if name == "spherical" else name: name for name in given} | dict.fromkeys(donated, "donors")
+    for option, name in asked.items():
+        if name not in _registry.takes(edit):
+            others = [other for other, made in edits.EDITS.items() if name in _registry.takes(made)]
+            raise ValueError(f"--{option}: is for {', '.join(others)}, not for {operation}")
     model = load(**loading)
     if len(model.config.data.shape) != 3:
         raise ValueError("edit: draws images; for vectors use gdm_jax.latent")
@@ -83,6 +89,6 @@ def run(arguments: argparse.Namespace) -> None:
 
     source = latents(images)
     known = {"model": model, "source": source, "donors": source, **given}
-    if "donors" in _registry.takes(edit) and any(donors[name] is not None for name in ("images", "data", "seeds")):
+    if donated:
         known["donors"] = latents(donors, "donor-")
     outputs.edit(folder, operation, _registry.call(edit, known))

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     model = load(**loading)
     x, _ = inputs.examples(model, **source)
     if solving.get("solver") != "inverse_euler":
-        way = {name: {**build.solver_options(model.config.sampling), **solving}[name] for name in ("solver", "steps")}
+        way = {name: build.solver_options(model.config.sampling, **solving)[name] for name in ("solver", "steps")}
         outputs.arrays(folder, "encoded", z=model.encode(x, **solving), **_as_arrays(**way))
         return
     shared = ("steps", "batch", "progress", "label", "guidance")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.metadata
 import inspect
 import logging
 import os
@@ -57,6 +58,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The arguments of a command, its `name`, and the `overrides` of its config; leaves the program on bad usage."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="gdm", description="Groupwise diffusion models in JAX.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"gdm_jax {importlib.metadata.version('gdm_jax')}")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", dest="name")
     chosen = parser
     for name, command in COMMANDS.items():

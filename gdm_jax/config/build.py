@@ -140,10 +140,18 @@ def _check_order(field: str, order, k: int) -> None:
         raise ValueError(f"{field}: expected a permutation of {k} groups, 0..{k - 1}, got {order}")
 
 
-def solver_options(sampling: Sampling) -> dict[str, Any]:
-    """Keyword arguments of `gdm_jax.ode.solve`."""
+def solver_options(sampling: Sampling, **given: Any) -> dict[str, Any]:
+    """Keyword arguments of `gdm_jax.ode.solve`: those that are given, and the config's for solver, steps, rtol, atol.
+
+    Raises:
+      ValueError: if a tolerance is given, though the steps do not adapt.
+    """
     steps = sampling.steps[0] if len(sampling.steps) == 1 else sampling.steps or None
-    return {"solver": sampling.solver, "steps": steps, "rtol": sampling.rtol, "atol": sampling.atol}
+    own = {"solver": sampling.solver, "steps": steps, "rtol": sampling.rtol, "atol": sampling.atol}
+    for name in ("rtol", "atol"):
+        if name in given and (own | given)["steps"] is not None:
+            raise ValueError(f"{name}: is for adaptive steps alone: steps=None, or --steps 0 in a command")
+    return own | given
 
 
 def network(config: Config, process: Process, own: Own | None = None) -> Any:

@@ -179,7 +179,7 @@ def compare_images(
 
 def calls(model: Model, *, label: Any = None, guidance: Any = None, batch: int = 0, **options: Any) -> int | None:
     """Number of network calls an image, two a point where guidance is not 1, or None where the steps adapt."""
-    sampling = build.solver_options(model.config.sampling) | options
+    sampling = build.solver_options(model.config.sampling, **options)
     path = ode.path.of(model.schedule, steps=sampling.pop("steps"))
     solver = ode.settings(path, forward=False, **sampling).solver
     guidance = model.config.sampling.guidance if guidance is None else guidance
@@ -189,7 +189,7 @@ def calls(model: Model, *, label: Any = None, guidance: Any = None, batch: int =
 
 def _depends(model: Model, judge: Judge, *, label: Any = None, guidance: Any = None, **options: Any) -> dict:
     """All that a sample's features depend on. What is asked for in other words is the same here."""
-    sampling = build.solver_options(model.config.sampling) | options
+    sampling = build.solver_options(model.config.sampling, **options)
     path = ode.path.of(model.schedule, steps=sampling["steps"]).reversed()
     adaptive = path.steps is None
     guidance = model.config.sampling.guidance if guidance is None else guidance
