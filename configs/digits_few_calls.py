@@ -15,6 +15,7 @@ def get_config():
     config = inherit(__file__, "digits.py")
     config.model.jumps = True
     config.training.loss = "mean_flow"
+    config.training.shift = ()
     config.training.start_from = "runs/digits"
     config.training.steps = 2_000
     config.training.learning_rate = 5e-4

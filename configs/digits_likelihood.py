@@ -26,6 +26,8 @@ def get_config(variant="bands"):
     config.data.levels = 17
     config.data.dequantise = True
     config.process.strict = True
+    config.training.steps = 3_750
+    config.training.shift = ()
     if variant == "vanilla":
         config.process.groups = "single"
         config.process.k = 1

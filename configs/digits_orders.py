@@ -23,6 +23,8 @@ def get_config(variant="all"):
     config.process.blocks = (2, 2)
     config.process.bands = ()
     config.model.alpha_channels = True
+    config.training.steps = 3_750
+    config.training.shift = ()
     if variant == "all":
         config.schedule.random_order = True
         config.schedule.overlap = (0.0, 1.0)

@@ -15,4 +15,6 @@ def get_config():
     config.process.groups = "bottom_to_top"
     config.process.k = 2
     config.process.bands = ()
+    config.training.steps = 3_750
+    config.training.shift = ()
     return config

@@ -57,9 +57,8 @@ def created(config, net, k):
 def draws(config, step, position, shape):
     """What chance decides for examples of a config's run."""
     family = build.family(config, build.process(config).k)
-    training = config.training
-    chance = {"seed": config.seed, "batch": training.batch, "label_dropout": training.label_dropout}
-    return draw(family, step, position, shape, **chance)
+    chance = {name: getattr(config.training, name) for name in ("batch", "label_dropout", "shift")}
+    return draw(family, step, position, shape, seed=config.seed, **chance)
 
 
 class Ramp:

@@ -64,12 +64,29 @@ class Schedule:
         active = (self.t_start <= t) & (t < self.t_end)
         return jnp.where(active, -1.0 / (self.t_end - self.t_start), 0.0)
 
-    @jax.jit
-    def piece_start(self, t: Real[ArrayLike, "*times"]) -> Float[Array, "*#times"]:
-        """The last time up to t at which a group begins or ends, or 0; from there to t alpha is a straight line."""
+    def piece(self, t: Real[ArrayLike, "*times"]) -> tuple[Float[Array, "*#times"], Float[Array, "*#times"]]:
+        """Start and end of t's piece of the path, between two times at which a group begins or ends.
+
+        alpha is a straight line on it. 0 and 1 bound the first piece and the last; t may be its piece's start.
+        """
         t = jnp.asarray(t, jnp.float32)[..., None]
         edges = jnp.concatenate([jnp.asarray(self.t_start), jnp.asarray(self.t_end)], axis=-1)
-        return jnp.max(jnp.where(edges <= t, edges, 0), axis=-1)
+        start, end = jnp.where(edges <= t, edges, 0), jnp.where(edges > t, edges, 1)
+        return jnp.max(start, axis=-1), jnp.min(end, axis=-1)
+
+    def shifted(self, t: Real[ArrayLike, "*times"], shift: Float[AnyArray, " k"] | Numbers) -> Float[Array, "*#times"]:
+        """Times moved within their pieces of the path, towards the data where shift < 1 (Esser et al., 2403.03206).
+
+        Where group j alone moves from 1 to 0, its noise 1 - alpha_j becomes shift_j (1 - alpha_j) / (alpha_j + shift_j
+        (1 - alpha_j)), and its ratio of noise to signal shift_j times what it was. Where several move, the geometric
+        mean of their shifts counts, from end to end of each piece.
+        """
+        start, end = self.piece(t)
+        moves = self.rate(t) != 0
+        logarithms = jnp.where(moves, jnp.log(jnp.asarray(shift, jnp.float32)), 0)
+        factor = jnp.exp(logarithms.sum(-1) / jnp.maximum(moves.sum(-1), 1))
+        noise = (t - start) / (end - start)
+        return start + (end - start) * factor * noise / (1 - noise + factor * noise)
 
     def visible(self, t: Real[ArrayLike, "*times"]) -> Bool[AnyArray, "*#times k"]:
         """Groups whose generation has begun, walking from t = 1 to t: t < t_end_j, which is alpha_j(t) > 0.

@@ -61,6 +61,7 @@ def draw(
     seed: int,
     batch: int,
     label_dropout: float,
+    shift: Sequence[float] = (),
 ) -> Draws:
     """Times, noise, schedules and the rest for some examples of the batch of a step.
 
@@ -76,6 +77,7 @@ def draw(
       seed: Seed of the experiment.
       batch: Number N of examples in the batch over all devices.
       label_dropout: Share of examples whose label is withheld.
+      shift: Shift of the times in each group's interval, see `Schedule.shifted`. Empty leaves them uniform.
     """
     t = jnp.asarray((position / batch + jax.random.uniform(keys.root(seed, "time", step))) % 1.0)
 
@@ -93,7 +95,8 @@ def draw(
             key("augmentation"),
         )
 
-    return Draws(t, *jax.vmap(one)(position))
+    drawn = Draws(t, *jax.vmap(one)(position))
+    return drawn._replace(t=drawn.schedule.shifted(t, shift)) if shift else drawn
 
 
 def make_step(config: Config, net: Any, process: Process, family: Family) -> Callable:
@@ -122,13 +125,13 @@ def make_step(config: Config, net: Any, process: Process, family: Family) -> Cal
 
         t, when = draws.t, draws.schedule
         known = {"u": u, "process": process, "schedule": when, "x": x, "z": draws.z, "t": t}
-        known |= {"alpha": when.alpha(t), "beta": when.alpha(t - draws.jump * (t - when.piece_start(t)))}
+        known |= {"alpha": when.alpha(t), "beta": when.alpha(t - draws.jump * (t - when.piece(t)[0]))}
         return call(loss, known).mean()
 
     def gradients(params, batch, step):
         x, told = to_model_range(batch["x"]), {}
-        chance = {"seed": config.seed, "batch": training.batch, "label_dropout": training.label_dropout}
-        draws = draw(family, step, batch["position"], x.shape[1:], **chance)
+        chance = {name: getattr(training, name) for name in ("batch", "label_dropout", "shift")}
+        draws = draw(family, step, batch["position"], x.shape[1:], seed=config.seed, **chance)
         if training.augment:
             x, told["augmentation"] = augmented(draws.augmentation, x)
         if config.data.dequantise:

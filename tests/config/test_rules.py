@@ -69,7 +69,7 @@ FOLDER = pathlib.Path(__file__).parents[2] / "configs"
         ("model.multipliers", (0, 1, 1), "model.multipliers: "),
         ("model.blocks", 0, "model.blocks: "),
         ("model.blocks", 10**9, "model.blocks: must be from 1 to 256, got 1000000000"),
-        ("model.multipliers", (10**9,), "model.multipliers: must be numbers from 1 to 64, got"),
+        ("model.multipliers", (10**9,), "model.multipliers: must be from 1 to 64 each, got"),
         ("training.batch", 10**12, "training.batch: must be from 1 to 1,048,576, got 1000000000000"),
         ("model.patch", 0, "model.patch: "),
         ("data.shape", (0, 8, 1), "data.shape: "),
@@ -84,6 +84,8 @@ FOLDER = pathlib.Path(__file__).parents[2] / "configs"
         # labels, levels, mixtures
         ("model.classes", -1, "model.classes: must be from 0 to 1,048,576, got -1"),
         ("model.classes", 2.5, "model.classes: must be of type int, got 2.5"),
+        ("training.shift", (0.5, 0.0), "training.shift: must be positive each, got (0.5, 0.0)"),
+        ("training.shift", (0.5, 0.5), "training.shift: must be one number for each of 1 groups, got (0.5, 0.5)"),
         ("training.label_dropout", 1.5, "training.label_dropout: must be from 0 to 1, got 1.5"),
         ("data.levels", 1, "data.levels: must be from 2 to 256, got 1"),
         ("data.levels", 257, "data.levels: must be from 2 to 256, got 257"),

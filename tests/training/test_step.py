@@ -117,6 +117,19 @@ def test_every_order_and_overlap_is_drawn_alike(tiny):
     np.testing.assert_allclose(counts / 3000, shares, atol=4 * np.sqrt(shares * (1 - shares) / 3000).max())
 
 
+def test_shifted_times_are_drawn(tiny):
+    """The median of each band's noise to signal is its shift. Bands keep their shares, and the noise is the same."""
+    shift = (0.7, 0.5, 2.0, 0.1)
+    uniform, shifted = (draws(tiny(shift=chosen), 0, jnp.arange(4000), (1,)) for chosen in ((), shift))
+    np.testing.assert_array_equal(uniform.z, shifted.z)
+    for group in range(4):
+        for drawn, median in ((uniform, 1), (shifted, shift[group])):
+            alpha = np.asarray(drawn.schedule.alpha(drawn.t))[:, group]
+            alpha = alpha[(alpha > 0) & (alpha < 1)]
+            assert len(alpha) == pytest.approx(1000, abs=2)
+            assert np.median((1 - alpha) / alpha) == pytest.approx(median, rel=0.1)
+
+
 def test_share_of_labels_withheld(tiny, share=0.3):
     config = tiny(label_dropout=share)
     told = draws(config, 0, jnp.arange(2000), (1,)).labelled
