@@ -261,9 +261,9 @@ class Model:
 
     @property
     def inverse_steps(self) -> int | tuple[int, ...]:
-        """Steps of the Euler grid that `invert` undoes by default: the config's if it samples by Euler, or else 64."""
+        """Steps of the Euler grid that `invert` undoes by default: the config's if it samples by Euler, or else 128."""
         euler = self.config.sampling.solver == "euler"
-        return euler and build.solver_options(self.config.sampling)["steps"] or max(64, self.pieces)
+        return euler and build.solver_options(self.config.sampling)["steps"] or max(128, self.pieces)
 
     @property
     def pieces(self) -> int:
