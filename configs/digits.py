@@ -43,4 +43,5 @@ def get_config():
     config.training.keep_every = 1_000_000
     config.sampling.solver = "abm3"
     config.sampling.steps = (24,)
+    config.sampling.inverse_steps = (24, 24, 32, 48)
     return config

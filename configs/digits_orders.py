@@ -25,6 +25,7 @@ def get_config(variant="all"):
     config.model.alpha_channels = True
     config.training.steps = 3_750
     config.training.shift = ()
+    config.sampling.inverse_steps = ()
     if variant == "all":
         config.schedule.random_order = True
         config.schedule.overlap = (0.0, 1.0)

@@ -17,4 +17,5 @@ def get_config():
     config.process.bands = ()
     config.training.steps = 3_750
     config.training.shift = ()
+    config.sampling.inverse_steps = ()
     return config

@@ -261,9 +261,8 @@ class Model:
 
     @property
     def inverse_steps(self) -> int | tuple[int, ...]:
-        """Steps of the Euler grid that `invert` undoes by default: the config's if it samples by Euler, or else 128."""
-        euler = self.config.sampling.solver == "euler"
-        return euler and build.solver_options(self.config.sampling)["steps"] or max(128, self.pieces)
+        """Steps of the Euler grid that `invert` undoes by default: config.sampling.inverse_steps says which."""
+        return build.inverse_steps(self.config.sampling, self.pieces)
 
     @property
     def pieces(self) -> int:

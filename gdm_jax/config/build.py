@@ -20,7 +20,7 @@ from gdm_jax.process.groups import GROUPINGS, Groups
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule
 
-__all__ = ["Experiment", "family", "network", "process", "schedule", "solver_options"]
+__all__ = ["Experiment", "family", "inverse_steps", "network", "process", "schedule", "solver_options"]
 
 
 class Experiment(NamedTuple):
@@ -146,12 +146,23 @@ def solver_options(sampling: Sampling, **given: Any) -> dict[str, Any]:
     Raises:
       ValueError: if a tolerance is given, though the steps do not adapt.
     """
-    steps = sampling.steps[0] if len(sampling.steps) == 1 else sampling.steps or None
+    steps = _steps(sampling.steps)
     own = {"solver": sampling.solver, "steps": steps, "rtol": sampling.rtol, "atol": sampling.atol}
     for name in ("rtol", "atol"):
         if name in given and (own | given)["steps"] is not None:
             raise ValueError(f"{name}: is for adaptive steps alone: steps=None, or --steps 0 in a command")
     return own | given
+
+
+def inverse_steps(sampling: Sampling, pieces: int) -> int | tuple[int, ...]:
+    """Steps of the Euler grid that `gdm_jax.invert` undoes, on a path of so many pieces."""
+    of_euler = sampling.steps if sampling.solver == "euler" else ()
+    return _steps(sampling.inverse_steps) or _steps(of_euler) or max(128, pieces)
+
+
+def _steps(steps: tuple[int, ...]) -> int | tuple[int, ...] | None:
+    """A total, one number for each group, or None for none."""
+    return steps[0] if len(steps) == 1 else steps or None
 
 
 def network(config: Config, process: Process, own: Own | None = None) -> Any:

@@ -189,6 +189,10 @@ class Sampling:
 
     solver: str = field("euler", "Solver of the ODE.", table=Table(SOLVERS, "gdm_jax.ode.SOLVERS"))
     steps: tuple[int, ...] = field((128,), "Total of steps, or one number for each group. Empty adapts them.")
+    inverse_steps: tuple[int, ...] = field(
+        (), "Euler's steps that invert undoes, as in steps. Empty for those of steps if solver is euler, or else 128.",
+        least=1,
+    )  # fmt: skip
     rtol: float = field(1e-5, "Relative tolerance of adaptive steps.", above=0)
     atol: float = field(1e-5, "Absolute tolerance of adaptive steps.", above=0)
     boundaries: tuple[float, ...] = field((), "Intervals to sample with. Empty for the first of training.")

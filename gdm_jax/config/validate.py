@@ -56,6 +56,8 @@ def check_sampling(config: Config, family: Family) -> Schedule:
         if name.startswith("sampling."):
             _check_field(name, value, rule, {}, trains=False)
     schedule = build.schedule(config, family.k, family)
+    steps, rule = config.sampling.inverse_steps, f"a total or one for each of {family.k} groups"
+    _rule("sampling.inverse_steps", steps, len(steps) in (0, 1, family.k), rule)
     options = build.solver_options(config.sampling)
     check_solver(config, options["solver"])
     path = ode.path.of(schedule, steps=options.pop("steps"))

@@ -105,3 +105,21 @@ def test_a_load_builds_each_thing_once(run, monkeypatch, changes):
     assert sorted(made) == ["Process", "network", "of"]
     model.under(steps=16)
     assert len(made) == 3
+
+
+@pytest.mark.parametrize(
+    "fields, expected",
+    [
+        ({"inverse_steps": (24, 40), "steps": (8,)}, (24, 40)),
+        ({"inverse_steps": (96,), "solver": "heun"}, 96),
+        ({"solver": "euler", "steps": (3, 5)}, (3, 5)),
+        ({"solver": "euler", "steps": (16,)}, 16),
+        ({"solver": "abm3", "steps": (16,)}, 128),
+        ({"solver": "tsit5", "steps": ()}, 128),
+    ],
+)
+def test_steps_that_invert_undoes(fields, expected):
+    """Its own field, else Euler's steps, else 128; a path of more pieces takes a step for each."""
+    sampling = configs.Sampling(**fields)
+    assert build.inverse_steps(sampling, 4) == expected
+    assert build.inverse_steps(sampling, 300) == (300 if expected == 128 else expected)

@@ -110,6 +110,8 @@ FOLDER = pathlib.Path(__file__).parents[2] / "configs"
         ("sampling.order", (1,), "sampling.order: expected a permutation of 1 groups, 0..0, got (1,)"),
         ("sampling.order", ((0,),), "sampling.order: must be of type int, got (0,)"),
         ("sampling.overlap", (0.0, 0.0), "sampling.overlap: one number, or boundaries without it, got (0.0, 0.0)"),
+        ("sampling.inverse_steps", (8, 8), "sampling.inverse_steps: must be a total or one for each of 1 groups"),
+        ("sampling.inverse_steps", (0,), "sampling.inverse_steps: must be at least 1 each, got (0,)"),
         ("sampling.guidance", "more", "sampling.guidance: must be of type float, got 'more'"),
         ("sampling.guidance", -1.0, "sampling.guidance: must"),
         ("sampling.guidance", float("nan"), "sampling.guidance: must"),
