@@ -159,7 +159,7 @@ class Training:
         0.1, "Share of examples whose label is withheld, for classifier-free guidance.", least=0, most=1
     )
     shift: tuple[float, ...] = field(
-        (), "For each group, below 1 to draw more times near the data. Empty for uniform times.", above=0
+        (), "Factor for each group on the noise to signal at the times drawn; below 1 is nearer the data.", above=0
     )
     augment: float = field(0.0, "Probability of each augmentation, which the network is told.", least=0, below=1)
     augmentation: str = field("geometric", "Augmentation, by its name in gdm_jax.training.augment.AUGMENTATIONS.")
