@@ -210,8 +210,9 @@ def test_what_is_of_one_name_and_differs_has_another_fingerprint():
 def test_samples_asked_for_in_other_words_are_the_same(model, tmp_path):
     evaluation.evaluate(model, judged(), tmp_path, count=24, neighbours=0)
     again = Pixels()
-    words = {"steps": (3, 3)}, {"rtol": 1e-3}, {"batch": 7}, {"solver": model.config.sampling.solver}
-    for model, options in [(make(boundaries=(0.5,)), {}), *((model, options) for options in words)]:
+    words = {"steps": (3, 3)}, {"batch": 7}, {"solver": model.config.sampling.solver}
+    same = make(boundaries=(0.5,)), make(rtol=1e-3)
+    for model, options in [*((model, {}) for model in same), *((model, options) for options in words)]:
         evaluation.evaluate(model, judged(again), tmp_path, count=24, neighbours=0, **options)
     assert again.seen == 0
 
