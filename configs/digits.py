@@ -43,5 +43,5 @@ def get_config():
     config.training.keep_every = 1_000_000
     config.sampling.solver = "abm3"
     config.sampling.steps = (24,)
-    config.sampling.inverse_steps = (24, 24, 32, 48)
+    config.sampling.inverse_steps = (20, 20, 36, 52)
     return config
