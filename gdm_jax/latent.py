@@ -193,7 +193,7 @@ def _mask(process: Process, chosen: Chosen, z: Array) -> Array:
         if mask.shape != process.groups.shape:
             raise ValueError(f"mask: must be of shape {process.groups.shape}, that of the groups, got {mask.shape}")
         return jnp.asarray(align(mask, z.ndim - 1))
-    groups = np.isin(np.arange(process.k), check_groups(chosen, process.k))
+    groups = np.isin(np.arange(process.k), check_groups(np.asarray(chosen).tolist(), process.k))
     return process.spread(groups, z)
 
 

@@ -53,8 +53,8 @@ class Inversion(NamedTuple):
     """
 
     z: Float[Array, " batch *shape"]
-    error: Float[Array, " batch"]
-    converged: Bool[Array, " batch"]
+    error: Float[Array | np.ndarray, " batch"]
+    converged: Bool[Array | np.ndarray, " batch"]
     residual: Float[Array, " batch"]
     calls: Int[Array, ""]
 
