@@ -17,15 +17,11 @@ VARIANTS = ("all", "one")
 def get_config(variant="all"):
     if variant not in VARIANTS:
         raise KeyError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
-    config = inherit(__file__, "digits.py")
-    config.process.basis = "identity"
+    config = inherit(__file__, "digits_pixels.py")
     config.process.groups = "blockwise"
+    config.process.k = 1
     config.process.blocks = (2, 2)
-    config.process.bands = ()
     config.model.alpha_channels = True
-    config.training.steps = 3_750
-    config.training.shift = ()
-    config.sampling.inverse_steps = ()
     if variant == "all":
         config.schedule.random_order = True
         config.schedule.overlap = (0.0, 1.0)

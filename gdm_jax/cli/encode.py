@@ -33,8 +33,9 @@ def run(arguments: argparse.Namespace) -> None:
     model = load(**loading)
     x, _ = inputs.examples(model, **source)
     if solving.get("solver") != "inverse_euler":
-        way = {name: build.solver_options(model.config.sampling, **solving)[name] for name in ("solver", "steps")}
-        outputs.arrays(folder, "encoded", z=model.encode(x, **solving), **_as_arrays(**way))
+        way = build.solver_options(model.config.sampling, **solving)
+        as_arrays = _as_arrays(way["solver"], way["steps"])
+        outputs.arrays(folder, "encoded", z=model.encode(x, **solving), **as_arrays)
         return
     shared = ("steps", "batch", "progress", "label", "guidance")
     found = model.invert(x, **{name: solving[name] for name in shared if name in solving})

@@ -58,7 +58,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The arguments of a command, its `name`, and the `overrides` of its config; leaves the program on bad usage."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="gdm", description="Groupwise diffusion models in JAX.", allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"gdm_jax {importlib.metadata.version('gdm_jax')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", dest="name")
     chosen = parser
     for name, command in COMMANDS.items():
@@ -82,6 +82,14 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if overrides and not (getattr(arguments, "config", None) or arguments.name == "experiment"):
         chosen.error(f"{overrides[0]} needs --config")
     return argparse.Namespace(**vars(arguments), overrides=overrides, usage=chosen.format_usage())
+
+
+class _Version(argparse.Action):
+    """Looks the version up only where it is asked for, so that other commands need no installed package."""
+
+    def __call__(self, parser, *_):
+        print(f"gdm_jax {importlib.metadata.version('gdm_jax')}")
+        parser.exit()
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+import gdm_jax
 from gdm_jax import cli, ode
 from gdm_jax import config as configs
 from gdm_jax.experiments import EXPERIMENTS
@@ -28,6 +29,13 @@ def test_help(command, capsys):
     assert caught.value.code == 0
     assert all(name in out for name in (command or NAMES))
     assert re.search(f"^  gdm {command[0]} " if command else "^ +train ", out, re.MULTILINE)
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"gdm_jax {gdm_jax.__version__}\n"
 
 
 @pytest.mark.parametrize("command", NAMES)
