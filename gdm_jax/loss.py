@@ -4,10 +4,13 @@ With the residual r = target(x, z, alpha) - u(x_t, alpha) and r_bar = U^T r, the
 
     weighted      | alpha'_g(t) r_bar |^2        Eq. 7
     unweighted    | r |^2                        Eq. 8, and Eq. 16 in a frequency basis: U preserves the norm
+    rao_blackwell | r |^2                        where x_t does not hold the noise of an element, it is 0 in r
     moving        | r_bar |^2 over the elements with 0 < alpha < 1 only, and their mean
     mean_flow     | u + D w - w(x_t, alpha, beta) |^2 over the elements that jump only, and their mean
 
-`moving` leaves out the elements that no step of the sampler ever moves, whose error cannot be reduced. `mean_flow`
+`rao_blackwell` has the minimum of Eq. 8 and less noise in its gradient: where a group is finished, x_t = x says nothing
+of z, so that the best the network can do for x - z is E[x - z | x_t] = x, and z is noise in what it is taught. `moving`
+leaves out the elements that no step of the sampler ever moves, whose error cannot be reduced. `mean_flow`
 teaches a network w the mean of a field over a jump, after which few steps suffice (Geng et al., arXiv 2505.13447; here
 along any straight way of alpha). All return `[batch]` and draw nothing: the caller supplies noise and time, and
 takes the mean.
@@ -27,7 +30,7 @@ from gdm_jax.network import Network, apply
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule
 
-__all__ = ["LOSSES", "mean_flow", "moving", "unweighted", "weighted"]
+__all__ = ["LOSSES", "mean_flow", "moving", "rao_blackwell", "unweighted", "weighted"]
 
 Data = Float[Array | np.ndarray, " batch *shape"]
 Alpha = Float[Array | np.ndarray, "batch k"]
@@ -48,6 +51,17 @@ def unweighted(u: Network, process: Process, x: Data, z: Data, alpha: Alpha) -> 
       ValueError: if x does not fit the process's groups, or x or z are not real numbers.
     """
     return _mean_square(_residual(u, process, x, z, alpha))
+
+
+@program.compiled
+def rao_blackwell(u: Network, process: Process, x: Data, z: Data, alpha: Alpha) -> Float[Array, " batch"]:
+    """Eq. 8 given x_t as far as it is known: with E[z | x_t] = 0 for the elements whose noise x_t does not hold.
+
+    These are those of finished groups and, in strict mode, of hidden ones. It is Eq. 8 less the variance of that noise.
+    Arguments and errors are those of `unweighted`.
+    """
+    held = (alpha < 1) & (alpha > 0) if process.strict else alpha < 1
+    return _mean_square(_residual(u, process, x, process.diagonal(held.astype(z.dtype), z), alpha))
 
 
 @program.compiled
@@ -115,4 +129,10 @@ def _mean_square(r):
 
 
 # Each takes, by name, what it needs of u, process, schedule, x, z, t, alpha and beta; it returns a number an example.
-LOSSES: dict[str, Callable] = {"unweighted": unweighted, "weighted": weighted, "moving": moving, "mean_flow": mean_flow}
+LOSSES: dict[str, Callable] = {
+    "unweighted": unweighted,
+    "rao_blackwell": rao_blackwell,
+    "weighted": weighted,
+    "moving": moving,
+    "mean_flow": mean_flow,
+}

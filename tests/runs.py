@@ -57,8 +57,7 @@ def created(config, net, k):
 def draws(config, step, position, shape):
     """What chance decides for examples of a config's run."""
     family = build.family(config, build.process(config).k)
-    chance = {name: getattr(config.training, name) for name in ("batch", "label_dropout", "shift")}
-    return draw(family, step, position, shape, seed=config.seed, **chance)
+    return draw(family, step, position, shape, seed=config.seed, training=config.training)
 
 
 class Ramp:

@@ -1,4 +1,6 @@
-"""The three losses against NumPy written from Eqs. 7, 8 and 16."""
+"""The losses against NumPy written from Eqs. 7, 8 and 16."""
+
+import dataclasses
 
 import jax
 import jax.numpy as jnp
@@ -47,15 +49,30 @@ def test_moving(process, pair):
     np.testing.assert_allclose(gdm.loss.moving(u, process, *pair, schedule.alpha(T)), expected, rtol=1e-5)
 
 
-def test_one_group_makes_all_three_alike(pair):
+@pytest.mark.parametrize("strict", [False, True])
+def test_rao_blackwell_is_the_mean_over_noise_that_x_t_does_not_hold(process, pair, strict):
+    """x_t stays as it is if this noise changes sign: the mean of Eq. 8 over both signs, less the noise's mean square."""
+    process = dataclasses.replace(process, strict=strict)
+    x, z = pair
+    alpha = gdm.schedule.uniform(process.k).alpha(T)
+    unheld = np.asarray((alpha >= 1) | (strict & (alpha <= 0)))
+    part = np.asarray(process.diagonal(unheld.astype(np.float32), z))
+    both = [gdm.loss.unweighted(u, process, x, noise, alpha) for noise in (z, z - 2 * part)]
+    rate = np.asarray(process.target(0 * x, part, alpha))  # what this noise contributes to -d x_t / d s
+    expected = (both[0] + both[1]) / 2 - (rate**2).mean((1, 2, 3))
+    np.testing.assert_allclose(gdm.loss.rao_blackwell(u, process, x, z, alpha), expected, rtol=1e-4)
+
+
+def test_one_group_makes_all_alike(pair):
     process, schedule = gdm.Process(gdm.groups.single((4, 4))), gdm.schedule.scalar()
     alpha = schedule.alpha(T)
     values = [
         gdm.loss.unweighted(u, process, *pair, alpha),
+        gdm.loss.rao_blackwell(u, process, *pair, alpha),
         gdm.loss.moving(u, process, *pair, alpha),
         gdm.loss.weighted(u, process, schedule, *pair, T),
     ]
-    np.testing.assert_allclose(values[1:], [values[0]] * 2, rtol=1e-6)
+    np.testing.assert_allclose(values[1:], [values[0]] * 3, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["unweighted", "moving"])

@@ -13,6 +13,7 @@ from gdm_jax.ode import SOLVERS
 from gdm_jax.process.basis import BASES
 from gdm_jax.process.groups import GROUPINGS
 from gdm_jax.process.interpolant import INTERPOLANTS
+from gdm_jax.process.times import DENSITIES
 
 __all__ = ["Config", "Data", "Groupwise", "Intervals", "Model", "Own", "Rule", "Sampling", "Table", "Training", "field"]
 
@@ -151,13 +152,21 @@ class Training:
 
     loss: str = field(
         "unweighted",
-        "unweighted (Eq. 8), weighted (Eq. 7), moving (Eq. 8 on moving elements) or mean_flow (few calls).",
+        "unweighted (Eq. 8), rao_blackwell (Eq. 8 with less noise), weighted (Eq. 7), moving or mean_flow (few calls).",
         table=Table(loss.LOSSES, "gdm_jax.loss.LOSSES"),
     )
     start_from: str = field("", "Workdir of a trained run, whose averaged parameters this one begins with.")
     label_dropout: float = field(
         0.1, "Share of examples whose label is withheld, for classifier-free guidance.", least=0, most=1
     )
+    shares: tuple[float, ...] = field(
+        (), "Share of the examples for each group. Empty for the lengths of the intervals.", above=0
+    )
+    density: str = field(
+        "uniform", "Density of the times in a group's interval: uniform or logit_normal.",
+        table=Table(DENSITIES, "gdm_jax.process.times.DENSITIES"),
+    )  # fmt: skip
+    width: float = field(1.0, "Width of logit_normal.", above=0)
     shift: tuple[float, ...] = field(
         (), "Factor for each group on the noise to signal at the times drawn; below 1 is nearer the data.", above=0
     )

@@ -163,8 +163,9 @@ def _check_process(config: Config, process: Process) -> None:
     _rule("process.groups", f"{process.k:,} groups", process.k <= MOST_GROUPS, f"of at most {MOST_GROUPS:,} groups")
     fits = process.groups.shape in (shape, shape[:2])
     _rule("process.index", f"shape {process.groups.shape}", fits, f"of data.shape {shape}, channels optional")
-    shift = config.training.shift
-    _rule("training.shift", shift, len(shift) in (0, process.k), f"one number for each of {process.k} groups")
+    for name in ("shares", "shift"):
+        given = getattr(config.training, name)
+        _rule(f"training.{name}", given, len(given) in (0, process.k), f"one number for each of {process.k} groups")
     paths = max(1, len(intervals.boundaries), len(intervals.overlap))
     places = process.k * paths * max(intervals.random_orders, len(intervals.order), 1)
     rule = f"of at most {MOST_PLACES:,} groups times orders times intervals"

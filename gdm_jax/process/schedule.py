@@ -74,20 +74,6 @@ class Schedule:
         start, end = jnp.where(edges <= t, edges, 0), jnp.where(edges > t, edges, 1)
         return jnp.max(start, axis=-1), jnp.min(end, axis=-1)
 
-    def shifted(self, t: Real[ArrayLike, "*times"], shift: Float[AnyArray, " k"] | Numbers) -> Float[Array, "*#times"]:
-        """Times moved within their pieces of the path, towards the data where shift < 1 (Esser et al., 2403.03206).
-
-        Where group j alone moves from 1 to 0, its noise 1 - alpha_j becomes shift_j (1 - alpha_j) / (alpha_j + shift_j
-        (1 - alpha_j)), and its ratio of noise to signal shift_j times what it was. Where several move, the geometric
-        mean of their shifts counts, from end to end of each piece.
-        """
-        start, end = self.piece(t)
-        moves = self.rate(t) != 0
-        logarithms = jnp.where(moves, jnp.log(jnp.asarray(shift, jnp.float32)), 0)
-        factor = jnp.exp(logarithms.sum(-1) / jnp.maximum(moves.sum(-1), 1))
-        noise = (t - start) / (end - start)
-        return start + (end - start) * factor * noise / (1 - noise + factor * noise)
-
     def visible(self, t: Real[ArrayLike, "*times"]) -> Bool[AnyArray, "*#times k"]:
         """Groups whose generation has begun, walking from t = 1 to t: t < t_end_j, which is alpha_j(t) > 0.
 

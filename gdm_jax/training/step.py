@@ -13,14 +13,15 @@ import optax
 from jaxtyping import Array, Bool, Float, Integer, Key
 
 from gdm_jax import keys
-from gdm_jax._registry import call, choose
-from gdm_jax.config import Config
+from gdm_jax._registry import call, choose, takes
+from gdm_jax.config import Config, Training
 from gdm_jax.loss import LOSSES
 from gdm_jax.networks.embedding import AUGMENTATION_VALUES
 from gdm_jax.pixels import level_width, to_model_range
 from gdm_jax.process.family import Family
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule
+from gdm_jax.process.times import DENSITIES, times
 from gdm_jax.training.augment import AUGMENTATIONS
 from gdm_jax.training.state import TrainState, ema_decay, optimizer
 
@@ -59,15 +60,13 @@ def draw(
     shape: Sequence[int],
     *,
     seed: int,
-    batch: int,
-    label_dropout: float,
-    shift: Sequence[float] = (),
+    training: Training,
 ) -> Draws:
     """Times, noise, schedules and the rest for some examples of the batch of a step.
 
     Each depends on (seed, step, position) and on nothing else, so it is the same on any number of devices. Times are
-    stratified: example n of N draws t = (n + v) / N modulo 1 with one uniform v for the batch, which leaves each t
-    uniform and spreads the batch evenly over [0, 1].
+    stratified: example n of N takes v = (n + w) / N modulo 1 with one uniform w for the batch, which leaves each v
+    uniform and spreads the batch evenly over [0, 1], and `times` makes its t of it.
 
     Args:
       family: Schedules to draw from.
@@ -75,11 +74,10 @@ def draw(
       position: Positions of the examples in the batch over all devices.
       shape: Shape of a datum.
       seed: Seed of the experiment.
-      batch: Number N of examples in the batch over all devices.
-      label_dropout: Share of examples whose label is withheld.
-      shift: Shift of the times in each group's interval, see `Schedule.shifted`. Empty leaves them uniform.
+      training: Section of the config that says how many examples a batch has over all devices, at which times they are
+        taught, and how many labels are withheld.
     """
-    t = jnp.asarray((position / batch + jax.random.uniform(keys.root(seed, "time", step))) % 1.0)
+    v = jnp.asarray((position / training.batch + jax.random.uniform(keys.root(seed, "time", step))) % 1.0)
 
     def one(n):
         def key(purpose):
@@ -90,13 +88,15 @@ def draw(
             jax.random.normal(key("noise"), shape),
             family.draw(key("schedule")),
             jax.random.uniform(key("jitter"), shape, minval=-0.5, maxval=0.5),
-            jax.random.bernoulli(key("label"), 1 - label_dropout),
+            jax.random.bernoulli(key("label"), 1 - training.label_dropout),
             key("dropout"),
             key("augmentation"),
         )
 
-    drawn = Draws(t, *jax.vmap(one)(position))
-    return drawn._replace(t=drawn.schedule.shifted(t, shift)) if shift else drawn
+    drawn = Draws(v, *jax.vmap(one)(position))
+    density = choose(DENSITIES, training.density, "training.density")
+    density = functools.partial(density, width=training.width) if "width" in takes(density) else density
+    return drawn._replace(t=times(v, drawn.schedule, density=density, shares=training.shares, shift=training.shift))
 
 
 def make_step(config: Config, net: Any, process: Process, family: Family) -> Callable:
@@ -130,8 +130,7 @@ def make_step(config: Config, net: Any, process: Process, family: Family) -> Cal
 
     def gradients(params, batch, step):
         x, told = to_model_range(batch["x"]), {}
-        chance = {name: getattr(training, name) for name in ("batch", "label_dropout", "shift")}
-        draws = draw(family, step, batch["position"], x.shape[1:], seed=config.seed, **chance)
+        draws = draw(family, step, batch["position"], x.shape[1:], seed=config.seed, training=training)
         if training.augment:
             x, told["augmentation"] = augmented(draws.augmentation, x)
         if config.data.dequantise:

@@ -37,7 +37,8 @@ FOLDER = pathlib.Path(__file__).parents[2] / "configs"
         ("model.name", "transformer", "model.name: must be one of unet, mlp, got 'transformer'"),
         ("model.dtype", "float16", "model.dtype: must be one of float32, bfloat16, got 'float16'; did you mean "
          "'bfloat16'?"),
-        ("training.loss", "l1", "training.loss: must be one of unweighted, weighted, moving, mean_flow, got 'l1'"),
+        ("training.loss", "l1", "training.loss: must be one of unweighted, rao_blackwell, weighted, "
+         "moving, mean_flow, got 'l1'"),
         ("training.decay", "linear", "training.decay: must be one of constant, cosine, got 'linear'"),
         ("sampling.solver", "huen", "got 'huen'; did you mean 'heun'?"),
         # out of range
@@ -84,6 +85,10 @@ FOLDER = pathlib.Path(__file__).parents[2] / "configs"
         # labels, levels, mixtures
         ("model.classes", -1, "model.classes: must be from 0 to 1,048,576, got -1"),
         ("model.classes", 2.5, "model.classes: must be of type int, got 2.5"),
+        ("training.density", "logitnormal", "training.density: must be one of uniform, logit_normal, got 'logitnormal'; did "
+         "you mean 'logit_normal'?"),
+        ("training.width", 0.0, "training.width: must be positive, got 0.0"),
+        ("training.shares", (1.0, 1.0), "training.shares: must be one number for each of 1 groups, got (1.0, 1.0)"),
         ("training.shift", (0.5, 0.0), "training.shift: must be positive each, got (0.5, 0.0)"),
         ("training.shift", (0.5, 0.5), "training.shift: must be one number for each of 1 groups, got (0.5, 0.5)"),
         ("training.label_dropout", 1.5, "training.label_dropout: must be from 0 to 1, got 1.5"),
