@@ -51,7 +51,7 @@ def test_moving(process, pair):
 
 @pytest.mark.parametrize("strict", [False, True])
 def test_rao_blackwell_is_the_mean_over_noise_that_x_t_does_not_hold(process, pair, strict):
-    """x_t stays as it is if this noise changes sign: the mean of Eq. 8 over both signs, less the noise's mean square."""
+    """x_t stays as it is if this noise changes sign: the mean of Eq. 8 over both, less the noise's mean square."""
     process = dataclasses.replace(process, strict=strict)
     x, z = pair
     alpha = gdm.schedule.uniform(process.k).alpha(T)

@@ -85,8 +85,8 @@ FOLDER = pathlib.Path(__file__).parents[2] / "configs"
         # labels, levels, mixtures
         ("model.classes", -1, "model.classes: must be from 0 to 1,048,576, got -1"),
         ("model.classes", 2.5, "model.classes: must be of type int, got 2.5"),
-        ("training.density", "logitnormal", "training.density: must be one of uniform, logit_normal, got 'logitnormal'; did "
-         "you mean 'logit_normal'?"),
+        ("training.density", "logitnormal", "training.density: must be one of uniform, logit_normal, got "
+         "'logitnormal'; did you mean 'logit_normal'?"),
         ("training.width", 0.0, "training.width: must be positive, got 0.0"),
         ("training.shares", (1.0, 1.0), "training.shares: must be one number for each of 1 groups, got (1.0, 1.0)"),
         ("training.shift", (0.5, 0.0), "training.shift: must be positive each, got (0.5, 0.0)"),
