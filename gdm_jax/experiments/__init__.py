@@ -5,7 +5,17 @@ A new experiment is a function `Lab -> Report` and a line of EXPERIMENTS. The fi
 
 from collections.abc import Callable
 
-from gdm_jax.experiments import few_calls, group_counts, groupings, hierarchy, intervals, network_space, orders, solvers
+from gdm_jax.experiments import (
+    draws,
+    few_calls,
+    group_counts,
+    groupings,
+    hierarchy,
+    intervals,
+    network_space,
+    orders,
+    solvers,
+)
 from gdm_jax.experiments.lab import DEFAULTS, Lab, claim, write
 from gdm_jax.experiments.scales import SCALES, Scale
 from gdm_jax.reports import Report
@@ -22,4 +32,5 @@ EXPERIMENTS: dict[str, Callable[[Lab], Report]] = {
     "hierarchy": hierarchy.run,
     "solvers": solvers.run,
     "few_calls": few_calls.run,
+    "draws": draws.run,
 }

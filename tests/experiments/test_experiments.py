@@ -32,6 +32,7 @@ PICTURES = {
     "hierarchy": {"perception", "reconstruction", *(f"fig{n}" for n in (3, 4, 6, 7, 9))},
     "solvers": {"distances", "round_trip"},
     "few_calls": {"distances"},
+    "draws": {"distances"},
 }
 
 
