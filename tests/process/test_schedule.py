@@ -60,20 +60,6 @@ def test_pieces_meet_and_alpha_is_straight_on_them(schedule):
     np.testing.assert_allclose(schedule.alpha((start + end) / 2), middle, atol=1e-6)
 
 
-def test_shifted_times(schedule):
-    """They keep their piece and their order. A shift of 1 leaves them; a group alone has its noise ratio shifted."""
-    times, shift = np.linspace(0, 1, 199, endpoint=False), np.linspace(0.2, 3, schedule.k)
-    np.testing.assert_allclose(schedule.shifted(times, np.ones(schedule.k)), times, atol=1e-6)
-    shifted = schedule.shifted(times, shift)
-    start, end = schedule.piece(times)
-    assert (np.diff(shifted) > 0).all() and (start - 1e-6 <= shifted).all() and (shifted <= end + 1e-6).all()
-    moves = np.asarray(schedule.rate(times)) != 0
-    for j in range(schedule.k):
-        alone = (start == schedule.t_start[j]) & (end == schedule.t_end[j]) & (moves.sum(-1) == 1)
-        before, after = (np.float64(schedule.alpha(t))[alone, j] for t in (times, shifted))
-        np.testing.assert_allclose((1 - after) * before, shift[j] * (1 - before) * after, atol=1e-5)
-
-
 def test_first_generated_has_the_last_interval():
     assert gdm.schedule.uniform(3, order=(2, 0, 1)).t_end.tolist() == pytest.approx([2 / 3, 1 / 3, 1])
     highest_band = gdm.schedule.from_boundaries((0.1, 0.2, 0.5))
