@@ -19,7 +19,7 @@ def get_config(variant="bands"):
         config.process.bands = (6, 24, 80)
         config.schedule.boundaries = (0.25, 0.5, 0.75)
         config.sampling.boundaries = ()
-        config.sampling.solver = "ab2"  # the best of the sweep in configs/README.md
+        config.sampling.solver = "ab2"  # the best for samples, see configs/README.md; encode with others
         config.sampling.steps = (3, 3, 1, 1)
     else:
         config = inherit(__file__, "cifar10.py", variant)

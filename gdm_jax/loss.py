@@ -10,10 +10,9 @@ With the residual r = target(x, z, alpha) - u(x_t, alpha) and r_bar = U^T r, the
 
 `rao_blackwell` has the minimum of Eq. 8 and less noise in its gradient: where a group is finished, x_t = x says nothing
 of z, so that the best the network can do for x - z is E[x - z | x_t] = x, and z is noise in what it is taught. `moving`
-leaves out the elements that no step of the sampler ever moves, whose error cannot be reduced. `mean_flow`
-teaches a network w the mean of a field over a jump, after which few steps suffice (Geng et al., arXiv 2505.13447; here
-along any straight way of alpha). All return `[batch]` and draw nothing: the caller supplies noise and time, and
-takes the mean.
+leaves out the elements that the sampler does not move at this time. `mean_flow` teaches a network w the mean of a field
+over a jump, after which few steps suffice (Geng et al., arXiv 2505.13447; here along any straight way of alpha). All
+return `[batch]` and draw nothing: the caller supplies noise and time, and takes the mean.
 """
 
 from __future__ import annotations
@@ -55,9 +54,10 @@ def unweighted(u: Network, process: Process, x: Data, z: Data, alpha: Alpha) -> 
 
 @program.compiled
 def rao_blackwell(u: Network, process: Process, x: Data, z: Data, alpha: Alpha) -> Float[Array, " batch"]:
-    """Eq. 8 given x_t as far as it is known: with E[z | x_t] = 0 for the elements whose noise x_t does not hold.
+    """Eq. 8 with E[z | x_t] = 0 in place of z for the elements whose noise x_t does not hold.
 
-    These are those of finished groups and, in strict mode, of hidden ones. It is Eq. 8 less the variance of that noise.
+    They belong to finished groups and, in strict mode, to hidden ones. The mean over this noise of Eq. 8 is larger by
+    its variance, which no network changes.
     Arguments and errors are those of `unweighted`.
     """
     held = (alpha < 1) & (alpha > 0) if process.strict else alpha < 1

@@ -25,7 +25,7 @@ PARTITIONS = {  # name -> variant of the config, overrides, number of groups
     "8 stripes": ("right_to_left", ("process.k=8",), 8),
     "blocks in any order": ("blockwise", (), 9),
 }
-CHOICES = {  # name -> overrides; those of "both and ..." are for the partitions named there
+CHOICES = {  # name -> overrides; {half} and {double} become a factor for each group
     "Eq. 8": (EQ_8, *UNIFORM),
     "rao_blackwell": (LESS_NOISE, *UNIFORM),
     "logit_normal": (EQ_8, *MIDDLE),
@@ -35,7 +35,7 @@ CHOICES = {  # name -> overrides; those of "both and ..." are for the partitions
     "both, shares": (LESS_NOISE, *MIDDLE, "training.shares=(0.1, 0.4, 0.4, 0.1)"),
     "both, overlap": (LESS_NOISE, *MIDDLE, "schedule.boundaries=()", "schedule.overlap=(0.3,)"),
 }
-OF_BANDS = ("both, shares", "both, overlap")
+OF_BANDS = ("both, shares", "both, overlap")  # choices for bands alone
 CHOSEN = {"paper": tuple(CHOICES), "small": tuple(CHOICES), "smoke": ("Eq. 8", "both")}
 CHOSEN_PARTITIONS = {"paper": tuple(PARTITIONS), "small": tuple(PARTITIONS), "smoke": ("bands",)}
 STEPS = {"paper": 20_000, "small": 1_200, "smoke": 12}
@@ -50,9 +50,10 @@ def run(lab: Lab) -> Report:
     """
     repetitions, steps = REPETITIONS[lab.scale], STEPS[lab.scale]
     text = (
-        f"# What teaches\n\n{lab.about(lab.config('bands').data, sets=repetitions)} Each was trained for {steps:,} "
-        f"steps, {repetitions} times, paired over the choices by seed; abm3, {CALLS} calls or three for every group. "
-        "Differences are from the first row, with 95% confidence intervals.\n"
+        f"# What teaches\n\n{lab.about(lab.config('bands').data, sets=1)} Every choice has {repetitions} models, each "
+        f"of {steps:,} steps and of another seed; given are the mean and standard deviation over them. Sampled by abm3 "
+        f"with {CALLS} calls or three for every group. Differences are from the first row, paired by seed, with 95% "
+        "confidence intervals.\n"
     )
     numbers, names, values = {}, [], []
     for partition in CHOSEN_PARTITIONS[lab.scale]:

@@ -76,6 +76,9 @@ def draw(
       seed: Seed of the experiment.
       training: Section of the config that says how many examples a batch has over all devices, at which times they are
         taught, and how many labels are withheld.
+
+    Raises:
+      ValueError: if training.density names what is not here.
     """
     v = jnp.asarray((position / training.batch + jax.random.uniform(keys.root(seed, "time", step))) % 1.0)
 

@@ -130,6 +130,18 @@ def test_shifted_times_are_drawn(tiny):
             assert np.median((1 - alpha) / alpha) == pytest.approx(median, rel=0.1)
 
 
+def test_shares_and_density_of_the_config_are_drawn(tiny):
+    """Each band gets its share of the examples, and there the logit of the noise has the width that was asked for."""
+    shares, width = (0.1, 0.4, 0.3, 0.2), 0.5
+    config = tiny(shares=shares, density="logit_normal", width=width, batch=4000)
+    drawn = draws(config, 0, jnp.arange(4000), (1,))
+    for group, share in enumerate(shares):
+        alpha = np.asarray(drawn.schedule.alpha(drawn.t), np.float64)[:, group]
+        alpha = alpha[(alpha > 0) & (alpha < 1)]
+        assert len(alpha) == pytest.approx(4000 * share, abs=2)
+        assert np.std(np.log((1 - alpha) / alpha)) == pytest.approx(width, rel=0.05)
+
+
 def test_share_of_labels_withheld(tiny, share=0.3):
     config = tiny(label_dropout=share)
     told = draws(config, 0, jnp.arange(2000), (1,)).labelled
