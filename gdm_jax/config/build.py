@@ -11,7 +11,7 @@ import numpy as np
 
 from gdm_jax._registry import call, choose, first_line, takes
 from gdm_jax.config.schema import Config, Model, Own, Sampling
-from gdm_jax.networks import NETWORKS, InBasis, Jumping
+from gdm_jax.networks import NETWORKS, InBasis, Jumping, Preconditioned
 from gdm_jax.process import family as families
 from gdm_jax.process import schedule as schedules
 from gdm_jax.process.basis import BASES, Basis
@@ -192,6 +192,7 @@ def network(config: Config, process: Process, own: Own | None = None) -> Any:
 
     def made(jumps: bool) -> Any:
         net = _entry("model.name", model.name, NETWORKS, own, "networks", known | {"jumps": jumps})
-        return InBasis(net, process.basis) if model.space == "frequency" else net
+        net = InBasis(net, process.basis) if model.space == "frequency" else net
+        return Preconditioned(net, process) if model.precondition else net
 
     return Jumping(made(False), made(True)) if model.jumps else made(False)

@@ -138,6 +138,7 @@ class Model:
         "pixels", "What it sees and returns: pixels, or the basis's coefficients (Fig. 10).",
         among=("pixels", "frequency"),
     )  # fmt: skip
+    precondition: bool = field(False, "Whether it answers only for what the data's mean and variance do not tell.")
     alpha_channels: bool = field(False, "Whether A(t) joins the input, for pixel groups.", optional=True)
     classes: int = field(0, "Number of class labels of the data that it is told.", least=0, most=2**20, optional=True)
     jumps: bool = field(False, "Whether a second network learns jumps along its field.", optional=True)

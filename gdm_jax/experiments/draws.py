@@ -17,25 +17,35 @@ from gdm_jax.reports import Report, table
 
 __all__ = ["CHOICES", "PARTITIONS", "run"]
 
-EQ_8, LESS_NOISE = "training.loss=unweighted", "training.loss=rao_blackwell"
-UNIFORM, MIDDLE = ("training.density=uniform",), ("training.density=logit_normal", "training.width=0.7")
+EQ_8 = (
+    "training.loss=unweighted", "training.density=uniform", "training.shares=()", "training.shift=()",
+    "model.precondition=False",
+)  # fmt: skip
+IN_TURN = ("schedule.boundaries=()", "schedule.overlap=(0.0,)")
+LESS_NOISE = ("training.loss=rao_blackwell",)
+MIDDLE = ("training.density=logit_normal", "training.width=0.7")
+SHARES = ("training.shares=(0.1, 0.4, 0.4, 0.1)",)
+OVERLAP = ("schedule.overlap=(0.3,)",)
+PRECONDITION = ("model.precondition=True",)
 PARTITIONS = {  # name -> variant of the config, overrides, number of groups
-    "bands": ("bands", (), 4),
+    "bands": ("bands", IN_TURN, 4),
     "2 stripes": ("right_to_left", ("process.k=2",), 2),
     "8 stripes": ("right_to_left", ("process.k=8",), 8),
     "blocks in any order": ("blockwise", (), 9),
 }
-CHOICES = {  # name -> overrides; {half} and {double} become a factor for each group
-    "Eq. 8": (EQ_8, *UNIFORM),
-    "rao_blackwell": (LESS_NOISE, *UNIFORM),
-    "logit_normal": (EQ_8, *MIDDLE),
-    "both": (LESS_NOISE, *MIDDLE),
-    "both, nearer the data": (LESS_NOISE, *MIDDLE, "training.shift={half}"),
-    "both, nearer the noise": (LESS_NOISE, *MIDDLE, "training.shift={double}"),
-    "both, shares": (LESS_NOISE, *MIDDLE, "training.shares=(0.1, 0.4, 0.4, 0.1)"),
-    "both, overlap": (LESS_NOISE, *MIDDLE, "schedule.boundaries=()", "schedule.overlap=(0.3,)"),
+CHOICES = {  # name -> overrides beside those of Eq. 8 at uniform times
+    "Eq. 8": (),
+    "rao_blackwell": LESS_NOISE,
+    "logit_normal": MIDDLE,
+    "both": LESS_NOISE + MIDDLE,
+    "both, preconditioned": LESS_NOISE + MIDDLE + PRECONDITION,
+    "both, nearer the data": LESS_NOISE + MIDDLE + ("training.shift=(0.5, 0.5, 0.5, 0.5)",),
+    "both, nearer the noise": LESS_NOISE + MIDDLE + ("training.shift=(2.0, 2.0, 2.0, 2.0)",),
+    "both, shares": LESS_NOISE + MIDDLE + SHARES,
+    "both, overlap": LESS_NOISE + MIDDLE + OVERLAP,
+    "all of these": LESS_NOISE + MIDDLE + PRECONDITION + SHARES + OVERLAP,
 }
-OF_BANDS = ("both, shares", "both, overlap")  # choices for bands alone
+ANYWHERE = tuple(CHOICES)[:5]  # the others are for bands alone
 CHOSEN = {"paper": tuple(CHOICES), "small": tuple(CHOICES), "smoke": ("Eq. 8", "both")}
 CHOSEN_PARTITIONS = {"paper": tuple(PARTITIONS), "small": tuple(PARTITIONS), "smoke": ("bands",)}
 STEPS = {"paper": 20_000, "small": 1_200, "smoke": 12}
@@ -59,7 +69,7 @@ def run(lab: Lab) -> Report:
     for partition in CHOSEN_PARTITIONS[lab.scale]:
         rows, first = [], None
         for choice in CHOSEN[lab.scale]:
-            if choice in OF_BANDS and partition != "bands":
+            if choice not in ANYWHERE and partition != "bands":
                 continue
             found = [_repetition(lab, partition, choice, seed) for seed in range(repetitions)]
             distances = [one.frechet.mean for one in found]
@@ -82,9 +92,7 @@ def run(lab: Lab) -> Report:
 def _repetition(lab: Lab, partition: str, choice: str, seed: int) -> Evaluation:
     """The evaluation of one model, trained if it is not there."""
     variant, changes, k = PARTITIONS[partition]
-    shifts = {"half": (0.5,) * k, "double": (2.0,) * k}
-    changes += tuple(change.format(**shifts) for change in CHOICES[choice])
-    changes += (f"training.steps={STEPS[lab.scale]}", f"seed={seed}")
+    changes += (*EQ_8, *CHOICES[choice], f"training.steps={STEPS[lab.scale]}", f"seed={seed}")
     name = f"draws/{partition} {choice} {seed}".replace(",", "").replace(" ", "_")
     model = lab.model(variant, *changes, name=name)
     calls = max(CALLS, 3 * k)

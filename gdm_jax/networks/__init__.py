@@ -17,8 +17,9 @@ from gdm_jax.networks import mlp, unet
 from gdm_jax.networks.in_basis import InBasis
 from gdm_jax.networks.jumping import Jumping
 from gdm_jax.networks.mlp import MLP
+from gdm_jax.networks.preconditioned import Preconditioned
 from gdm_jax.networks.unet import UNet
 
-__all__ = ["InBasis", "Jumping", "MLP", "NETWORKS", "UNet"]
+__all__ = ["InBasis", "Jumping", "MLP", "NETWORKS", "Preconditioned", "UNet"]
 
 NETWORKS: dict[str, Callable[..., Any]] = {"unet": unet.make, "mlp": mlp.make}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from gdm_jax.process.arrays import AnyArray
@@ -35,6 +36,10 @@ class Jumping:
     def both(field: PyTree, jump: PyTree) -> dict[str, PyTree]:
         """The parameters of both as those of one network."""
         return {"field": field, "jump": jump}
+
+    def fit(self, params: PyTree, x: Float[np.ndarray, "n *shape"]) -> dict[str, PyTree]:
+        """The same parameters with the statistics of the examples x in both; see `Preconditioned`."""
+        return self.both(self.field.fit(params["field"], x), self.jump.fit(params["jump"], x))
 
     def apply(
         self, params: PyTree, x_t: Float[AnyArray, " batch *shape"], *rest: Any, **named: Any

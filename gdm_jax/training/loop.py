@@ -28,6 +28,7 @@ from gdm_jax.workdir import checkpoint, files, lock, log, manifest
 __all__ = ["NonFiniteLoss", "train"]
 
 _SAMPLES = 64
+_STATISTICS = 4096  # examples that model.precondition takes the mean and the variance from
 _WRITES = ("config.json", "data.json", "lock", "metrics.jsonl", "tensorboard", "samples", "checkpoints", "unreadable")
 
 
@@ -103,7 +104,10 @@ def _run(
         params, _ = configs.averaged(training.start_from, *earlier)
         if config.model.jumps and not earlier[0].model.jumps:
             params = Jumping.both(params, params)
-        state = states.begun_from(state, params, training=training)
+        state = states.begun_from(state, params)
+    elif config.model.precondition:
+        x, _ = data.examples(source, data.spread(_STATISTICS, len(source)))
+        state = states.with_params(state, net.fit(state.params, x))
     first, state = int(state.step), parallel.place(state)
     writer = log.Log(workdir, first) if hosts.first() else log.Silent()
     held.callback(writer.close)

@@ -16,7 +16,9 @@ from gdm_jax import keys
 from gdm_jax.config import Training
 from gdm_jax.workdir.checkpoint import Checkpoints
 
-__all__ = ["TrainState", "begun_from", "create", "ema_decay", "learning_rate", "optimizer", "restore", "save"]
+__all__ = [
+    "TrainState", "begun_from", "create", "ema_decay", "learning_rate", "optimizer", "restore", "save", "with_params",
+]  # fmt: skip
 
 
 @jax.tree_util.register_dataclass
@@ -71,13 +73,12 @@ def create(net: Any, shape: Sequence[int], k: int, *, training: Training, seed: 
     return TrainState(jnp.int32(0), params, jax.tree.map(jnp.copy, params), optimizer(training).init(params))
 
 
-def begun_from(state: TrainState, params: PyTree, *, training: Training) -> TrainState:
+def begun_from(state: TrainState, params: PyTree) -> TrainState:
     """The state at step 0 with parameters of another run, where they have the same paths.
 
     Args:
       state: State as `create` makes it. What the other run does not have stays as it is.
       params: Parameters of the other run.
-      training: Section of the config that describes the optimizer.
 
     Raises:
       ValueError: if the other run has parameters that this network does not, or of another shape; one is named.
@@ -89,8 +90,12 @@ def begun_from(state: TrainState, params: PyTree, *, training: Training) -> Trai
             here = f"of shape {np.shape(own[name])} here, {np.shape(leaf)} there" if name in own else "not in this one"
             raise ValueError(f"training.start_from: must be a run of the same network; {name} is {here}")
     leaves = [jnp.array(other.get(name, leaf)) for name, leaf in own.items()]
-    params = jax.tree.unflatten(jax.tree.structure(state.params), leaves)
-    return TrainState(state.step, params, jax.tree.map(jnp.copy, params), optimizer(training).init(params))
+    return with_params(state, jax.tree.unflatten(jax.tree.structure(state.params), leaves))
+
+
+def with_params(state: TrainState, params: PyTree) -> TrainState:
+    """The state at step 0 with other parameters of the same network."""
+    return dataclasses.replace(state, params=params, ema=jax.tree.map(jnp.copy, params))
 
 
 def optimizer(training: Training) -> optax.GradientTransformation:
