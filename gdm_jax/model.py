@@ -41,8 +41,8 @@ class Model:
     Where a method takes `label`, that is one class for all examples or one for each, for a model trained with
     model.classes; without a label such a model draws from all classes. `guidance` is that of
     `gdm_jax.network.Guided`, by default the config's. Arrays come and go as NumPy. `batch` examples are solved at once,
-    spread over this host's devices. `progress` shows a bar. Other options are those of `gdm_jax.ode.solve`, by default
-    the config's `sampling`.
+    spread over this host's devices. `progress` shows a bar. Other options are those of `gdm_jax.ode.solve`: by default
+    the config's `sampling` from noise to data, and 32 steps of tsit5 from data to noise.
 
     Attributes:
       u: The network, (x_t `[batch, *shape]`, alpha `[batch, k]`) -> like x_t, on averaged parameters.
@@ -108,7 +108,8 @@ class Model:
     @overload
     def encode(self, x: Given, *, frames: int, **options: Any) -> Frames: ...
     def encode(self, x, **options):
-        """Data `[n, *shape]` in [-1, 1] -> latents, the mirror of `decode`."""
+        """Data `[n, *shape]` in [-1, 1] -> latents. For a round trip, give `decode` the same solver and steps."""
+        options = build.encoding(self.pieces) | options
         return self._solve(self._checked(x, "x"), "encode", self.schedule, forward=True, **options)
 
     @overload
@@ -216,7 +217,7 @@ class Model:
         for name, value in (("probes", probes), ("draws", draws)):
             if value < 0:
                 raise ValueError(f"{name}: must be at least 0, got {value}")
-        steps, options = self._options(options)
+        steps, options = self._options(build.encoding(self.pieces) | options)
         path = ode.path.of(self.schedule, steps=steps)
         settings = ode.settings(path, forward=True, **options)
         options |= {"probes": probes, "most_moving": likelihood.widest(self.process, path, x)}

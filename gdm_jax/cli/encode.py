@@ -17,7 +17,7 @@ EXAMPLES = """examples:
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    options.model(command, encodes=True)
+    options.model(command, "encodes", default="32 steps of tsit5")
     options.label(command)
     options.source(command)
 
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     model = load(**loading)
     x, _ = inputs.examples(model, **source)
     if solving.get("solver") != "inverse_euler":
-        way = build.solver_options(model.config.sampling, **solving)
+        way = build.encoding(model.pieces) | solving
         as_arrays = _as_arrays(way["solver"], way["steps"])
         outputs.arrays(folder, "encoded", z=model.encode(x, **solving), **as_arrays)
         return

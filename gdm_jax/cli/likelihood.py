@@ -19,7 +19,7 @@ EXAMPLES = """examples:
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    options.model(command)
+    options.model(command, "generates", "encodes", default="32 steps of tsit5")
     options.label(command)
     options.source(command)
     text = "Number of Hutchinson probes for each trace. Default: 0, which computes exact traces."
@@ -38,8 +38,6 @@ def run(arguments: argparse.Namespace) -> None:
 
     outputs.claim(folder, "likelihood.md", "likelihood.json", "likelihood.png", "likelihood.npz")
     model = load(**loading)
-    if "solver" not in solving and "steps" not in solving:
-        solving |= {"solver": "tsit5", "steps": max(32, model.pieces)}
     x, _ = inputs.examples(model, **source)
     draws = draws if x.ndim == 4 else 0
     found = model.log_likelihood(x, probes=probes, draws=draws, **solving)

@@ -20,23 +20,23 @@ def workdir(command: argparse.ArgumentParser, text: str = "Folder of the run.", 
     command.add_argument("--workdir", required=required, metavar="DIR", help=text)
 
 
-def model(command: argparse.ArgumentParser, *, encodes: bool = False) -> None:
+def model(command: argparse.ArgumentParser, *does: str, default: str = "the config's") -> None:
     """Which model, by which solver, along which path, and where to write.
 
     Args:
       command: Parser to add the options to.
-      encodes: Whether the command encodes; a solver that cannot is named for other commands alone.
+      *does: "generates", "encodes" or both; solvers that cannot are named for other commands alone.
+      default: Words for the solver and steps that it takes unless told otherwise.
     """
     from gdm_jax import ode
 
-    does = "encodes" if encodes else "generates"
-    solvers = [name for name, solver in ode.SOLVERS.items() if getattr(solver, does, True)]
+    solvers = [name for name, solver in ode.SOLVERS.items() if all(getattr(solver, what, True) for what in does)]
     trained = "The model must have been trained on it."
     workdir(command)
     add = command.add_argument
     add("--checkpoint", type=int, metavar="STEP", help="Step of the checkpoint to load. Default: the newest.")
     add("--out", metavar="DIR", help="Folder to write to. Default: the workdir.")
-    add("--solver", metavar="NAME", help=f"Solver of the ODE: {', '.join(solvers)}. Default: the config's.")
+    add("--solver", metavar="NAME", help=f"Solver of the ODE: {', '.join(solvers)}. Default: {default}.")
     text = "Number of steps: a total, at least one for each group, or one number for each group. 0 adapts them. "
     text += "Fewer steps take fewer network calls: euler, ab2, ab3 and abm3 take one a step, heun and midpoint two."
     add("--steps", type=int, nargs="+", metavar="N", help=text)

@@ -19,7 +19,7 @@ __all__ = ["CHOICES", "PARTITIONS", "run"]
 
 EQ_8 = (
     "training.loss=unweighted", "training.density=uniform", "training.shares=()", "training.shift=()",
-    "model.precondition=False",
+    "model.precondition=False", "sampling.solver=abm3", "sampling.steps=(24,)",
 )  # fmt: skip
 IN_TURN = ("schedule.boundaries=()", "schedule.overlap=(0.0,)")
 LESS_NOISE = ("training.loss=rao_blackwell",)

@@ -65,7 +65,7 @@ def test_sample_by_order_overlap_and_label(blocks, tmp_path):
             assert a == b or np.abs(found[a] - found[b]).max() > 1e-3, (a, b)
 
 
-@pytest.mark.parametrize("solver", [["--solver", "heun", "--steps", "48"], ["--solver", "inverse_euler"]])
+@pytest.mark.parametrize("solver", [[], ["--solver", "heun", "--steps", "48"], ["--solver", "inverse_euler"]])
 def test_encode_then_decode(workdir, tmp_path, solver):
     """The first six digits come back, by the solver that the latents are kept with."""
     run = ["--workdir", str(workdir), "--out", str(tmp_path)]
