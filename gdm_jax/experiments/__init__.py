@@ -14,6 +14,7 @@ from gdm_jax.experiments import (
     intervals,
     network_space,
     orders,
+    overlap,
     solvers,
 )
 from gdm_jax.experiments.lab import DEFAULTS, Lab, claim, write
@@ -33,4 +34,5 @@ EXPERIMENTS: dict[str, Callable[[Lab], Report]] = {
     "solvers": solvers.run,
     "few_calls": few_calls.run,
     "draws": draws.run,
+    "overlap": overlap.run,
 }

@@ -12,9 +12,10 @@ import pytest
 import scipy.stats
 from PIL import Image
 
+import gdm_jax as gdm
 from gdm_jax import experiments, training
 from gdm_jax.evaluation.sets import interval
-from gdm_jax.experiments import EXPERIMENTS, groupings
+from gdm_jax.experiments import EXPERIMENTS, groupings, overlap
 from gdm_jax.experiments.lab import Lab
 from gdm_jax.experiments.scales import SCALES
 from gdm_jax.reports.report import Report
@@ -33,6 +34,7 @@ PICTURES = {
     "solvers": {"distances", "round_trip"},
     "few_calls": {"distances"},
     "draws": {"distances"},
+    "overlap": {"trade"},
 }
 
 
@@ -92,6 +94,34 @@ def test_configs_of_every_scale(scale, tmp_path):
     assert {"paper": 199e6 < images < 201e6, "small": images < 1e6, "smoke": images < 1e3}[scale]
     own = Lab(scale, tmp_path, CONFIGS, ("--config.process.k=3",))
     assert own.config("right_to_left", "process.k=4").process.k == 4  # an experiment's variable is not overridden
+
+
+def test_the_hierarchy_of_linear_samples():
+    """x_bar = M z_bar, where each share is a ratio of sums of squares of M; where nothing mixes, nothing is lost."""
+    basis = gdm.basis.dct(4)
+    process = gdm.Process(gdm.groups.frequency_bands(basis.rank, (3, 8)), basis)
+    band = np.asarray(process.groups.index).ravel()
+    mixing = np.random.default_rng(0).normal(size=(16, 16))
+
+    def of(matrix):
+        def decode(z):
+            z_bar = np.asarray(basis.forward(z)).reshape(-1, 16)
+            return np.asarray(basis.inverse((z_bar @ matrix.T).reshape(z.shape)))
+
+        return overlap.hierarchy(process, (4, 4, 1), decode, lambda x: x.reshape(len(x), -1))
+
+    def share(rows, columns):
+        return (mixing[np.ix_(rows, columns)] ** 2).sum()
+
+    every, found = band < 3, of(mixing)
+    expected = [share(every, band >= n) / share(every, every) for n in (1, 2)]
+    np.testing.assert_allclose(found.perception, expected, rtol=0.1)
+    left = [share(band == i, band >= n) / share(band == i, every) for n in (1, 2) for i in range(n)]
+    assert found.open == pytest.approx(max(left), rel=0.15)
+    expected = [share(band < n, band == n) / share(every, band == n) for n in (1, 2)]
+    np.testing.assert_allclose(found.reaches_back, expected, rtol=0.1)
+    alone = of(np.diag(np.arange(1.0, 17)))
+    np.testing.assert_allclose([alone.open, *alone.reaches_back], 0, atol=1e-6)
 
 
 def test_confidence_interval():
