@@ -3,19 +3,31 @@
 Every choice trains the same network for as many steps, which take as long, from the same first parameters and on the
 same images and noise. Choices are compared pair by pair over repetitions, each with another seed of training and other
 seeds of sampling.
+
+Why they differ is looked for in the gradient. Of the gradient g of one example's loss, |E g|^2 teaches and the trace of
+Cov(g) is noise. Both are measured on a model of bands, at the times of each band and for each loss.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
 
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from gdm_jax import data, latent
 from gdm_jax.drawing import charts
 from gdm_jax.evaluation import Evaluation
 from gdm_jax.evaluation.sets import interval, of_sets, summary
 from gdm_jax.experiments.lab import Lab
+from gdm_jax.loss import LOSSES
+from gdm_jax.model import Model
+from gdm_jax.network import Network
+from gdm_jax.process.process import Process
 from gdm_jax.reports import Report, table
 
-__all__ = ["CHOICES", "PARTITIONS", "run"]
+__all__ = ["CHOICES", "PARTITIONS", "gradient_noise", "run"]
 
 EQ_8 = (
     "training.loss=unweighted", "training.density=uniform", "training.shares=()", "training.shift=()",
@@ -51,6 +63,8 @@ CHOSEN_PARTITIONS = {"paper": tuple(PARTITIONS), "small": tuple(PARTITIONS), "sm
 STEPS = {"paper": 20_000, "small": 1_200, "smoke": 12}
 REPETITIONS = {"paper": 2, "small": 3, "smoke": 2}
 CALLS = 24  # and at least three for every group
+PARTS = 4  # of a band's interval, in which the gradient's noise is measured
+BATCHES, BATCH = {"paper": 32, "small": 16, "smoke": 3}, 64  # of examples that a gradient is measured on
 
 
 def run(lab: Lab) -> Report:
@@ -85,15 +99,82 @@ def run(lab: Lab) -> Report:
         best = min(numbers[partition], key=lambda name: numbers[partition][name]["difference"])
         text += f"\n## {partition}\n\n" + table(("choice", "Frechet distance", "difference", "sure of a class"), rows)
         text += f"\nThe best: {best}.\n"
+    noise, measured = _noise(lab, lab.model(*_model("bands", "Eq. 8", lab.scale, 0), name=_name("bands", "Eq. 8", 0)))
     chart = charts.points(names, values, label="Frechet distance; a dot for each repetition")
-    return Report(text, {"found": numbers}, {"distances": chart})
+    return Report(text + noise, {"found": numbers, "gradient_noise": measured}, {"distances": chart})
+
+
+def gradient_noise(
+    u: Network,
+    loss: Callable,
+    process: Process,
+    x: Float[np.ndarray, "batches batch *shape"],
+    z: Float[np.ndarray, "batches batch *shape"],
+    alpha: Float[np.ndarray, "batches batch k"],
+) -> tuple[float, float]:
+    """The noise of the gradient of one example's loss, and the square of its mean.
+
+    Args:
+      u: Network, a pytree whose leaves are its parameters.
+      loss: Loss (u, process, x, z, alpha) -> `[batch]`.
+      process: Process that turns x into noise.
+      x: Data, in two batches or more.
+      z: Standard normal noise, like x.
+      alpha: Progress of every group.
+
+    Returns:
+      Estimates of the trace of Cov(g) and of |E g|^2, neither of them biased.
+    """
+    gradient = jax.jit(jax.grad(lambda u, *drawn: loss(u, process, *drawn).mean()))
+    each = [np.concatenate([np.ravel(g) for g in jax.tree.leaves(gradient(u, *drawn))]) for drawn in zip(x, z, alpha)]
+    of_batch = np.var(each, axis=0, ddof=1, dtype=np.float64).sum()
+    return x.shape[1] * of_batch, np.square(np.mean(each, axis=0)).sum() - of_batch / len(each)
+
+
+def _noise(lab: Lab, model: Model) -> tuple[str, list[dict]]:
+    """The gradient's noise at the times of each band, near the data and near the noise, for each loss."""
+    source, shape, k = data.open_source(model.config.data), model.config.data.shape, model.process.k
+    batches = BATCHES[lab.scale]
+    x, _ = data.examples(source, data.spread(batches * BATCH, len(source)))
+    x = x[: len(x) // batches * batches]
+    z, v = np.asarray(latent.noise(np.arange(len(x)), shape)), np.random.default_rng(0).permutation(len(x)) / len(x)
+    x, z = (values.reshape(batches, -1, *shape) for values in (x, z))
+    rows, measured = [], []
+    for band in range(k):
+        for part in range(PARTS):
+            alpha = np.where(np.arange(k) < band, 1.0, np.zeros((len(v), k))).astype(np.float32)
+            alpha[:, band] = 1 - (part + v) / PARTS
+            found = {
+                name: gradient_noise(model.u, LOSSES[name], model.process, x, z, alpha.reshape(batches, -1, k))
+                for name in ("unweighted", "rao_blackwell")
+            }
+            measured.append({"band": band, "part": part, **found})
+    total = sum(one["unweighted"][0] for one in measured)
+    for one in measured:
+        noise, less, signal = one["unweighted"][0], one["rao_blackwell"][0], one["unweighted"][1]
+        near = f"{one['part'] / PARTS:g} to {(one['part'] + 1) / PARTS:g}"
+        rows.append((one["band"], near, f"{noise / total:.1%}", f"{less / total:.1%}", f"{signal / total:.2g}"))
+    text = (
+        f"\n## The gradient's noise\n\nMeasured on the first model of bands of Eq. 8, on {x.shape[0] * x.shape[1]:,} "
+        "images at each place. Noise is the trace of the covariance of one example's gradient. It and the square of "
+        "the mean are given as shares of all the noise of Eq. 8 at uniform times.\n\n"
+    )
+    heads = ("band", "noise s in it", "noise of Eq. 8", "of rao_blackwell", "square of the mean, Eq. 8")
+    return text + table(heads, rows), measured
+
+
+def _model(partition: str, choice: str, scale: str, seed: int) -> tuple[str, ...]:
+    """Variant and overrides of one model."""
+    variant, changes, _ = PARTITIONS[partition]
+    return variant, *changes, *EQ_8, *CHOICES[choice], f"training.steps={STEPS[scale]}", f"seed={seed}"
+
+
+def _name(partition: str, choice: str, seed: int) -> str:
+    return f"draws/{partition} {choice} {seed}".replace(",", "").replace(" ", "_")
 
 
 def _repetition(lab: Lab, partition: str, choice: str, seed: int) -> Evaluation:
     """The evaluation of one model, trained if it is not there."""
-    variant, changes, k = PARTITIONS[partition]
-    changes += (*EQ_8, *CHOICES[choice], f"training.steps={STEPS[lab.scale]}", f"seed={seed}")
-    name = f"draws/{partition} {choice} {seed}".replace(",", "").replace(" ", "_")
-    model = lab.model(variant, *changes, name=name)
-    calls = max(CALLS, 3 * k)
+    model = lab.model(*_model(partition, choice, lab.scale, seed), name=_name(partition, choice, seed))
+    calls = max(CALLS, 3 * PARTITIONS[partition][2])
     return lab.evaluate(model, solver="abm3", steps=calls, sets=1, first_set=seed)

@@ -7,6 +7,8 @@ import functools
 import json
 import pathlib
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
@@ -16,6 +18,7 @@ import gdm_jax as gdm
 from gdm_jax import experiments, training
 from gdm_jax.evaluation.sets import interval
 from gdm_jax.experiments import EXPERIMENTS, groupings, overlap
+from gdm_jax.experiments.draws import gradient_noise
 from gdm_jax.experiments.lab import Lab
 from gdm_jax.experiments.scales import SCALES
 from gdm_jax.reports.report import Report
@@ -94,6 +97,20 @@ def test_configs_of_every_scale(scale, tmp_path):
     assert {"paper": 199e6 < images < 201e6, "small": images < 1e6, "smoke": images < 1e3}[scale]
     own = Lab(scale, tmp_path, CONFIGS, ("--config.process.k=3",))
     assert own.config("right_to_left", "process.k=4").process.k == 4  # an experiment's variable is not overridden
+
+
+@pytest.mark.parametrize("name, of_z", [("unweighted", (1, 1)), ("rao_blackwell", (0, 1))])
+def test_the_noise_of_a_known_gradient(name, of_z):
+    """u = w for any x_t: of an example the gradient is 2 (w - target) / d, and the first group is finished."""
+    process = gdm.Process(gdm.groups.from_index([0, 1, 1]))
+    w, mean, deviation = np.array([0.5, 0.0, 2.0]), np.array([1.0, -1.0, 0.0]), np.array([0.5, 1.0, 2.0])
+    draws = np.random.default_rng(0).normal(size=(2, 40, 500, 3)).astype(np.float32)
+    x, alpha = (mean + deviation * draws[0]).astype(np.float32), np.tile(np.array([1, 0.4], np.float32), (40, 500, 1))
+    u = jax.tree_util.Partial(lambda w, x_t, alpha: jnp.broadcast_to(w, x_t.shape), jnp.array(w, jnp.float32))
+    noise, signal = gradient_noise(u, gdm.loss.LOSSES[name], process, x, draws[1], alpha)
+    variance = deviation**2 + np.take(of_z, process.groups.index)
+    assert noise == pytest.approx(4 / 9 * variance.sum(), rel=0.2)
+    assert signal == pytest.approx(4 / 9 * ((w - mean) ** 2).sum(), rel=0.02)
 
 
 def test_the_hierarchy_of_linear_samples():

@@ -1,0 +1,28 @@
+"""GDM-F in colour: photographs of apples, cherries and tomatoes on white at 32x32, four bands of the cosine basis.
+
+    gdm train --config configs/fruits.py --config.data.path=~/fruits/train --workdir runs/fruits
+    gdm experiment hierarchy --workdir runs/fruits --features classifier
+
+The data are Fruits-360 by Mihai Oltean (CC BY-SA 4.0): 11,822 views to train with and 2,768 to test with. One fruit of
+each variety was turned before the camera, so that views of a variety are near each other. Training and test hold
+different varieties, and a split by files would not do. The kind of fruit is the name of its folder.
+"""
+
+from gdm_jax.config import inherit
+
+
+def get_config():
+    config = inherit(__file__, "mnist.py", "bands")
+    config.data.path = "~/fruits/train"
+    config.data.shape = (32, 32, 3)
+    config.data.flip = True
+    config.process.bands = (8, 40, 200)
+    config.model.precondition = True
+    config.training.loss = "rao_blackwell"
+    config.training.density = "logit_normal"
+    config.training.width = 0.7
+    config.training.shares = (0.1, 0.4, 0.4, 0.1)
+    config.training.steps = 2_200
+    config.sampling.solver = "abm3"
+    config.sampling.steps = (24,)
+    return config
