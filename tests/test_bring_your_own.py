@@ -21,15 +21,16 @@ from gdm_jax.ode import SOLVERS
 from gdm_jax.process.basis import BASES
 from gdm_jax.process.groups import GROUPINGS
 from gdm_jax.process.interpolant import INTERPOLANTS
+from gdm_jax.process.times import DENSITIES
 from gdm_jax.reports.edits import EDITS
 from gdm_jax.training.augment import AUGMENTATIONS
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "bring_your_own.md").read_text()
 TABLES = {
-    "GROUPINGS": GROUPINGS, "BASES": BASES, "INTERPOLANTS": INTERPOLANTS, "LOSSES": LOSSES, "SOLVERS": SOLVERS,
-    "NETWORKS": NETWORKS, "AUGMENTATIONS": AUGMENTATIONS, "SOURCES": SOURCES, "MEASURES": MEASURES,
-    "FEATURES": FEATURES, "EDITS": EDITS, "COMMANDS": COMMANDS, "EXPERIMENTS": EXPERIMENTS,
+    "GROUPINGS": GROUPINGS, "BASES": BASES, "INTERPOLANTS": INTERPOLANTS, "LOSSES": LOSSES,
+    "DENSITIES": DENSITIES, "SOLVERS": SOLVERS, "NETWORKS": NETWORKS, "AUGMENTATIONS": AUGMENTATIONS, "SOURCES": SOURCES,
+    "MEASURES": MEASURES, "FEATURES": FEATURES, "EDITS": EDITS, "COMMANDS": COMMANDS, "EXPERIMENTS": EXPERIMENTS,
 }  # fmt: skip
 
 pytestmark = pytest.mark.usefixtures("compile_once", "quick_compilation")
@@ -62,8 +63,8 @@ def test_every_table_is_told_of_once():
 
 
 def test_one_of_each_kind(mine):
-    names = "alternating hadamard quadratic absolute kutta3 two_layers shifted stripes brighter halves negative"
-    for table, name in zip(TABLES.values(), [*names.split(), "smallest", "step_counts"]):
+    names = "alternating hadamard quadratic absolute near_the_data kutta3 two_layers shifted stripes brighter halves"
+    for table, name in zip(TABLES.values(), [*names.split(), "negative", "smallest", "step_counts"]):
         assert name in table
     x = np.random.default_rng(0).normal(size=(2, 8, 8, 1)).astype(np.float32)
     space = BASES["hadamard"]((8, 8))

@@ -1,7 +1,7 @@
 """Things of one's own, without a fork: each is entered in its table, trained with, named by the workdir, loaded again.
 
-Here are grouping, basis, interpolant, loss, solver, network and augmentation. A data set is in tests/data; judging
-features and a metric are in tests/evaluation.
+Here are grouping, basis, interpolant, loss, density, solver, network and augmentation. A data set is in tests/data;
+judging features and a metric are in tests/evaluation.
 """
 
 import json
@@ -15,6 +15,7 @@ import gdm_jax as gdm
 from gdm_jax import config as configs
 from gdm_jax import networks, training
 from gdm_jax.process.interpolant import INTERPOLANTS
+from gdm_jax.process.times import DENSITIES
 from gdm_jax.training.augment import AUGMENTATIONS
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -24,6 +25,7 @@ TABLES = {
     "basis": gdm.basis.BASES,
     "interpolant": INTERPOLANTS,
     "loss": gdm.loss.LOSSES,
+    "density": DENSITIES,
     "solver": gdm.ode.SOLVERS,
     "network": networks.NETWORKS,
     "augmentation": AUGMENTATIONS,
@@ -65,6 +67,14 @@ OWN = {
             return jnp.abs(r).mean(tuple(range(1, r.ndim)))
 
         loss.LOSSES["mine"] = absolute
+    """,
+    "density": """
+        from gdm_jax.process.times import DENSITIES
+
+        def near_the_data(v):
+            return v**2
+
+        DENSITIES["mine"] = near_the_data
     """,
     "solver": """
         import diffrax
@@ -112,6 +122,7 @@ FIELDS = {
     "basis": {"process": {"groups": "frequency_bands", "basis": "mine", "bands": [32]}},
     "interpolant": {"process": {"interpolant": "mine"}},
     "loss": {"training": {"loss": "mine"}},
+    "density": {"training": {"density": "mine"}},
     "solver": {"sampling": {"solver": "mine"}},
     "network": {"model": {"name": "mine"}},
     "augmentation": {"training": {"augmentation": "mine", "augment": 0.5}, "model": UNET},
@@ -201,7 +212,7 @@ def test_one_load_brings_its_own(places, kind):
     assert model.under(solver="heun", steps=8).sample(1).shape == (1, 8, 8, 1)
 
 
-@pytest.mark.parametrize("kind", ["loss", "augmentation"])
+@pytest.mark.parametrize("kind", ["loss", "density", "augmentation"])
 def test_training_goes_on_with_its_own_alone(places, kind):
     file, workdir = places[kind]
     with pytest.raises(ValueError, match=f"training.{kind}: must be one of .*, got 'mine'"):
