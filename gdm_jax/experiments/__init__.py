@@ -16,6 +16,7 @@ from gdm_jax.experiments import (
     orders,
     overlap,
     solvers,
+    training_length,
 )
 from gdm_jax.experiments.lab import DEFAULTS, Lab, claim, write
 from gdm_jax.experiments.scales import SCALES, Scale
@@ -35,4 +36,5 @@ EXPERIMENTS: dict[str, Callable[[Lab], Report]] = {
     "few_calls": few_calls.run,
     "draws": draws.run,
     "overlap": overlap.run,
+    "length": training_length.run,
 }

@@ -75,13 +75,14 @@ class Lab:
         smoke = SMOKE_BANDS if variant == "bands" and self.scale == "smoke" else ()
         return configs.load(pathlib.Path(self.configs) / file, [*settings.changes, *smoke, *self.overrides, *changes])
 
-    def model(self, variant: str, *changes: str, name: str = "") -> Model:
+    def model(self, variant: str, *changes: str, name: str = "", step: int | None = None) -> Model:
         """A trained model, from `folder/name`; trained there first, or to its end, if it is not yet.
 
         Args:
           variant: Variant of the config, as in `config`.
           *changes: Overrides FIELD=VALUE that tell it from others of the variant.
           name: Name of its workdir; the variant if empty.
+          step: Step of the checkpoint. The last one by default.
         """
         if variant == "bands" and self.workdir:
             return load(self.workdir)
@@ -91,7 +92,7 @@ class Lab:
             if self.progress:
                 print(f"training {workdir}")
             training.train(config, workdir, progress=self.progress)
-        model = load(workdir, **dataclasses.asdict(config.sampling))
+        model = load(workdir, step=step, **dataclasses.asdict(config.sampling))
         return dataclasses.replace(model, config=dataclasses.replace(model.config, data=config.data))
 
     def judge(self, model: Model) -> evaluation.Judge:

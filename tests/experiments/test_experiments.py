@@ -38,6 +38,7 @@ PICTURES = {
     "few_calls": {"distances"},
     "draws": {"distances"},
     "overlap": {"trade"},
+    "length": {"distances"},
 }
 
 

@@ -1,0 +1,49 @@
+"""Does long training close the gap?  One group and four bands are trained for long, and judged along the way.
+
+The learning rate falls to zero at the last step alone, so that a checkpoint on the way is worse than the end of a run
+as short as that would be.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gdm_jax.drawing import charts
+from gdm_jax.evaluation.sets import of_sets
+from gdm_jax.experiments.lab import Lab
+from gdm_jax.reports import Report, table
+
+__all__ = ["run"]
+
+STEPS = {"paper": 360_000, "small": 48_000, "smoke": 12}
+PARTS = {"paper": 12, "small": 12, "smoke": 2}  # after each of which the models are judged
+CALLS = 24
+ONE_GROUP = ("process.bands=()", "schedule.boundaries=()", "sampling.boundaries=()", "training.shares=()")
+MODELS = {"one group": ONE_GROUP, "bands": ()}  # name -> overrides of the config of bands
+
+
+def run(lab: Lab) -> Report:
+    """Distance against images seen, for one group and for four bands; 2 models of ffhq64_bands.py."""
+    steps, parts = STEPS[lab.scale], PARTS[lab.scale]
+    each = steps // parts
+    changes = [f"training.steps={steps}", f"training.keep_every={each}", f"training.save_every={each}"]
+    changes += ["sampling.solver=abm3", f"sampling.steps=({CALLS},)"]
+    found = {}
+    for name, own in MODELS.items():
+        known = {"name": f"length/{name.replace(' ', '_')}"}
+        models = [lab.model("bands", *own, *changes, step=n * each, **known) for n in range(1, parts + 1)]
+        found[name] = [lab.evaluate(model, sets=1) for model in models]
+    batch, data = lab.config("bands").training.batch, lab.config("bands").data
+    images = np.arange(1, parts + 1) * each * batch
+    text = (
+        f"# Does long training close the gap?\n\n{lab.about(data, sets=1)} Sampled by abm3 with {CALLS} calls. The rate "
+        "falls to zero at the last step alone.\n\n"
+    )
+    rows = [(f"{seen:,}", *(of_sets(of[n].frechet) for of in found.values())) for n, seen in enumerate(images)]
+    text += table(("images seen", *found), rows)
+    series = {name: [one.frechet.mean for one in of] for name, of in found.items()}
+    ratio = series["bands"][-1] / series["one group"][-1]
+    text += f"\nAt the end the distance of the bands is {ratio:.3g} times that of one group.\n"
+    chart = charts.curve(images, series, x_label="images seen", y_label="Frechet distance", log="xy")
+    numbers = {"images": images.tolist(), "found": {name: [one.as_dict() for one in of] for name, of in found.items()}}
+    return Report(text, numbers, {"distances": chart})
