@@ -19,7 +19,7 @@ EVEN = (0.25, 0.5, 0.75)
 LATE, EARLY = (0.1, 0.2, 0.3), (0.6, 0.8, 0.9)
 TRIPLES = {"paper": (LATE, EVEN, EARLY), "small": (LATE, EVEN, EARLY), "smoke": (EVEN, EARLY)}
 PAPER_BEST = 17.41  # FID10K, trained with (0.6, 0.8, 0.9), sampled with (0.1, 0.2, 0.3)
-STEPS = {"paper": 128, "small": 64, "smoke": 16}
+STEPS = {"paper": 128, "small": 24, "smoke": 16}
 BUDGET = {"paper": 32, "small": 16, "smoke": 8}
 COUNT = {"paper": 5_000, "small": 1_000, "smoke": 96}  # images that the search judges steps by
 MOST = {"paper": 120, "small": 80, "smoke": 6}
@@ -29,22 +29,24 @@ SEARCHED = 50  # the set of seeds that the search sees; reported numbers come fr
 def run(lab: Lab) -> Report:
     """Table 2: intervals, and a search for the best; 3 models of ffhq64_bands.py.
 
-    A model is trained for each triple. For the evenly trained one the best N_j at a fixed budget of calls are searched.
+    A model is trained for each triple, and one with the config's shares where it has them. For the config's model the
+    best N_j at a fixed budget of calls are searched.
     """
-    steps, triples, cells, rows = STEPS[lab.scale], TRIPLES[lab.scale], {}, []
-    for trained in triples:
-        model = _trained_with(lab, trained)
-        found = [
-            lab.evaluate(model.under(boundaries=sampled), solver="euler", steps=steps, sets=1, neighbours=0)
-            for sampled in triples
-        ]
-        cells[str(trained)] = {str(sampled): one.as_dict() for sampled, one in zip(triples, found)}
+    triples, cells, rows = TRIPLES[lab.scale], {}, []
+    solving = {"solver": lab.settings.solver, "steps": STEPS[lab.scale], "sets": 1, "neighbours": 0}
+    models = {str(trained): _trained_with(lab, trained) for trained in triples}
+    shares = lab.config("bands").training.shares
+    if shares:
+        models[f"shares {shares}"] = lab.model("bands")
+    for trained, model in models.items():
+        found = [lab.evaluate(model.under(boundaries=sampled), **solving) for sampled in triples]
+        cells[trained] = {str(sampled): one.as_dict() for sampled, one in zip(triples, found)}
         rows.append((trained, *(of_sets(one.frechet) for one in found)))
     about = lab.about(lab.config("bands").data, sets=1)
     text = (
-        f"# Table 2: intervals of the bands\n\n{about} Euler, {steps} steps. A triple holds "
-        f"the times where the bands' intervals meet; the highest band has the first. The paper's best is {PAPER_BEST}, "
-        "trained with (0.6, 0.8, 0.9) and sampled with (0.1, 0.2, 0.3).\n\n"
+        f"# Table 2: intervals of the bands\n\n{about} Sampled by {solving['solver']} with {solving['steps']} "
+        "steps. A triple holds the times where the bands' intervals meet; the highest band has the first. The paper's "
+        f"best is {PAPER_BEST}, trained with (0.6, 0.8, 0.9) and sampled with (0.1, 0.2, 0.3).\n\n"
     )
     text += table(("trained with", *(f"sampled with {sampled}" for sampled in triples)), rows)
     series = {
@@ -58,20 +60,23 @@ def run(lab: Lab) -> Report:
 
 
 def _trained_with(lab: Lab, boundaries: tuple[float, ...]) -> Model:
-    """The model of bands trained with these intervals; the scale's own where they are its own."""
-    if lab.config("bands").schedule.boundaries == boundaries:
+    """The model of bands whose intervals say how often each band is taught; the scale's own where it is that."""
+    own = lab.config("bands")
+    if own.schedule.boundaries == boundaries and not own.training.shares:
         return lab.model("bands")
     name = "_".join(["bands", *(str(round(100 * b)) for b in boundaries)])
-    return lab.model("bands", f"schedule.boundaries={boundaries}", "sampling.boundaries=()", name=name)
+    changes = (f"schedule.boundaries={boundaries}", "sampling.boundaries=()", "training.shares=()")
+    return lab.model("bands", *changes, name=name)
 
 
 def _best_steps(lab: Lab) -> tuple[str, dict]:
     """The search, and its gain over uniform steps on seeds that it has not seen."""
-    model, budget = _trained_with(lab, EVEN).under(boundaries=EVEN), BUDGET[lab.scale]
+    model = lab.model("bands") if lab.config("bands").training.shares else _trained_with(lab, EVEN)
+    model, budget = model.under(boundaries=EVEN), BUDGET[lab.scale]
     uniform = (budget // model.process.k,) * model.process.k
 
     def distance(steps: tuple[int, ...], **more: Any) -> Evaluation:
-        return lab.evaluate(model, solver="euler", steps=steps, neighbours=0, **more)
+        return lab.evaluate(model, solver=lab.settings.solver, steps=steps, neighbours=0, **more)
 
     def note(steps: tuple[int, ...], value: float, best: float) -> None:
         if lab.progress:
@@ -86,7 +91,7 @@ def _best_steps(lab: Lab) -> tuple[str, dict]:
     gain, half = interval(1 - np.divide(values[1], values[0]))  # set by set, on the same noise
     meet = ", ".join(f"{b:.3f}" for b in search.boundaries(found.steps, np.asarray(model.schedule.t_start)))
     text = (
-        f"\n## The best schedule of {budget} calls\n\nFor the evenly trained network, found among {len(found.tried)} "
+        f"\n## The best schedule of {budget} calls\n\nFound among {len(found.tried)} "
         f"on {COUNT[lab.scale]:,} samples of other seeds: steps {found.steps} of bands 0, 1, ..., or intervals that "
         f"meet at ({meet}). Uniform steps {uniform}: {of_sets(before.frechet)}; the best: "
         f"{of_sets(after.frechet)}, less by {gain:.1%} ± {half:.1%} (95%, Student's t over sets).\n"

@@ -26,18 +26,18 @@ def run(lab: Lab) -> Report:
         "coefficients": lab.model("bands", "model.space=frequency", name="bands_frequency"),
     }
     found = {
-        name: [lab.evaluate(model, solver="euler", steps=n, neighbours=0) for n in calls]
+        name: [lab.evaluate(model, solver=lab.settings.solver, steps=n, neighbours=0) for n in calls]
         for name, model in models.items()
     }
     about = lab.about(models["pixels"].config.data)
-    text = f"# Fig. 10: what the network sees\n\n{about} Euler.\n\n"
+    text = f"# Fig. 10: what the network sees\n\n{about} Sampled by {lab.settings.solver}.\n\n"
     rows = [(name, *(of_sets(one.frechet) for one in of)) for name, of in found.items()]
     text += table(("network on", *(f"{n} calls" for n in calls)), rows)
     series = {}
     for name, of in found.items():
         values, errors = distances(of)
         series[name] = np.mean(values, axis=1), errors
-    samples = {name: model.sample(12, solver="euler", steps=calls[-1]) for name, model in models.items()}
+    samples = {name: model.sample(12, solver=lab.settings.solver, steps=calls[-1]) for name, model in models.items()}
     pages = [drawing.grid(x, columns=12, title=f"network on {name}") for name, x in samples.items()]
     axes = {"x_label": "network calls", "y_label": "Frechet distance", "log": "x"}
     pictures = {"distances": charts.curve(calls, series, **axes), "samples": drawing.stack(pages)}

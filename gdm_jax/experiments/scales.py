@@ -18,6 +18,7 @@ class Scale:
       features: Features by which images are judged, from `gdm_jax.metrics.FEATURES`.
       count: Number of images in a set of seeds.
       sets: Number of sets of seeds.
+      solver: Solver of the paper's comparisons.
     """
 
     pixels: str
@@ -26,6 +27,7 @@ class Scale:
     features: str
     count: int
     sets: int
+    solver: str
 
 
 _SMOKE = (
@@ -42,8 +44,8 @@ _SMOKE = (
     "training.save_every=12",
 )
 SCALES: dict[str, Scale] = {
-    "paper": Scale("cifar10.py:{}", "ffhq64_bands.py", (), "inception", 10_000, 3),
-    "small": Scale("mnist.py:{}", "mnist.py:bands", (), "classifier", 1_000, 3),
-    "smoke": Scale("mnist.py:{}", "mnist.py:bands", _SMOKE, "pixels", 96, 2),
+    "paper": Scale("cifar10.py:{}", "ffhq64_bands.py", (), "inception", 10_000, 3, "euler"),
+    "small": Scale("mnist.py:{}", "mnist.py:bands", (), "classifier", 1_000, 3, "abm3"),
+    "smoke": Scale("mnist.py:{}", "mnist.py:bands", _SMOKE, "pixels", 96, 2, "euler"),
 }
 SMOKE_BANDS = ("process.bands=(4, 12, 32)",)

@@ -36,8 +36,8 @@ def run(lab: Lab) -> Report:
     batch, data = lab.config("bands").training.batch, lab.config("bands").data
     images = np.arange(1, parts + 1) * each * batch
     text = (
-        f"# Does long training close the gap?\n\n{lab.about(data, sets=1)} Sampled by abm3 with {CALLS} calls. The rate "
-        "falls to zero at the last step alone.\n\n"
+        f"# Does long training close the gap?\n\n{lab.about(data, sets=1)} Sampled by abm3 with {CALLS} calls. The "
+        "rate falls to zero at the last step alone.\n\n"
     )
     rows = [(f"{seen:,}", *(of_sets(of[n].frechet) for of in found.values())) for n, seen in enumerate(images)]
     text += table(("images seen", *found), rows)

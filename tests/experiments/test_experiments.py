@@ -200,9 +200,9 @@ def test_what_the_tables_say_is_what_was_run(made):
             assert depends["process"]["k"] == int(k) or int(k) == 1 and depends["process"]["groups"] == "single"
             assert one["calls"] == sum(depends["steps"]) == int(calls) and len(depends["intervals"]) == int(k)
     cells = read("intervals")["cells"]
-    for sampled in cells:
-        networks = {cells[sampled][other]["depends_on"]["network"]["parameters"] for other in cells}
-        assert len(networks) == 1  # a row is one network
+    for row in cells.values():
+        assert len({one["depends_on"]["network"]["parameters"] for one in row.values()}) == 1
+    for sampled in row:
         meet = {tuple(np.sort([start for start, _ in cells[t][sampled]["depends_on"]["intervals"]])[1:]) for t in cells}
         np.testing.assert_allclose(list(meet), [json.loads(f"[{sampled[1:-1]}]")], atol=1e-6)
     search = read("intervals")["search"]
