@@ -55,8 +55,9 @@ def run(lab: Lab) -> Report:
     text = (
         f"# Fig. 5: {len(orders)} orders of {model.process.k} blocks\n\n{about} The "
         f"noise is the same for every order. Sampled by {lab.settings.solver} with {steps} steps.\n\nOver the orders: "
-        f"best {first.min():.4g}, median {np.median(first):.4g}, worst {first.max():.4g}. Best and worst again, on {sets} sets of seeds "
-        "that did not choose them, with 95% confidence intervals (Student's t over sets):\n\n"
+        f"best {first.min():.4g}, median {np.median(first):.4g}, worst {first.max():.4g}. Best and worst "
+        f"again, on {sets} sets of seeds that did not choose them, with 95% confidence intervals (Student's t over "
+        "sets):\n\n"
     )
     text += table(("order of generation", "first set", "held-out sets"), rows)
     text += f"\nWorst less best, paired by noise: {mean:.3g} ± {half:.2g}.\n"
