@@ -17,11 +17,6 @@ def get_config():
     config.data.shape = (32, 32, 3)
     config.data.flip = True
     config.process.bands = (8, 40, 200)
-    config.model.precondition = True
-    config.training.loss = "rao_blackwell"
-    config.training.density = "logit_normal"
-    config.training.width = 0.7
-    config.training.shares = (0.1, 0.4, 0.4, 0.1)
     config.training.steps = 2_200
     config.sampling.solver = "abm3"
     config.sampling.steps = (24,)

@@ -18,10 +18,11 @@ def run(lab: Lab) -> Report:
     """Distance at few calls, with jumps and without; 2 models of ffhq64_bands.py.
 
     The second model has the field of the first, and beside it a network that learns jumps along that field in as many
-    steps (loss mean_flow).
+    steps (loss mean_flow). Its times are uniform, since most jumps begin where a group is all noise.
     """
     base = lab.model("bands")
-    changes = ("model.jumps=True", "training.loss=mean_flow", f"training.start_from={lab.folder / 'bands'}")
+    changes = ["model.jumps=True", "training.loss=mean_flow", f"training.start_from={lab.folder / 'bands'}"]
+    changes += ["training.density=uniform", "training.shares=()", "training.shift=()"]
     jumping = lab.model("bands", *changes, name="few_calls")
     series, numbers, rows = {}, {}, []
     steps = [n * base.pieces for n in JUMPS[lab.scale]]
