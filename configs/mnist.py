@@ -19,7 +19,7 @@ def get_config(variant="bands"):
         config.process.bands = (6, 24, 80)
         config.schedule.boundaries = (0.25, 0.5, 0.75)
         config.sampling.boundaries = ()
-        config.sampling.solver = "ab2"  # the best for samples, see configs/README.md; encode with others
+        config.sampling.solver = "ab2"  # see configs/README.md
         config.sampling.steps = (5, 5, 3, 3)
         config.training.shares = (0.1, 0.4, 0.4, 0.1)
     else:

@@ -5,7 +5,8 @@
 
 A network soon memorises so few faces, so this config is for pictures of what the latent does and not for distances.
 6,000 steps take 25 minutes on one CPU core, and the samples are faces. Fixing the 10 lowest of 1,024 components
-removes 80% of the variance of the pixels. Swapping these components between two faces swaps the identity.
+removes 80% of the variance of the pixels. Swapping these components between two faces swaps the identity. This was seen
+with Eq. 8 at uniform times, before mnist.py changed its training.
 """
 
 from gdm_jax.config import inherit
