@@ -109,7 +109,6 @@ class Model:
     def encode(self, x: Given, *, frames: int, **options: Any) -> Frames: ...
     def encode(self, x, **options):
         """Data `[n, *shape]` in [-1, 1] -> latents. For a round trip, give `decode` the same solver and steps."""
-        options = build.encoding(self.pieces) | options
         return self._solve(self._checked(x, "x"), "encode", self.schedule, forward=True, **options)
 
     @overload
@@ -217,7 +216,7 @@ class Model:
         for name, value in (("probes", probes), ("draws", draws)):
             if value < 0:
                 raise ValueError(f"{name}: must be at least 0, got {value}")
-        steps, options = self._options(build.encoding(self.pieces) | options)
+        steps, options = self._options(options, forward=True)
         path = ode.path.of(self.schedule, steps=steps)
         settings = ode.settings(path, forward=True, **options)
         options |= {"probes": probes, "most_moving": likelihood.widest(self.process, path, x)}
@@ -285,7 +284,7 @@ class Model:
         progress: bool = False,
         **options,
     ):
-        steps, options = self._options(options)
+        steps, options = self._options(options, forward)
         configs.check_solver(self.config, options["solver"])
         path = ode.path.of(schedule, steps=steps, done=done, waiting=waiting)
         settings = ode.settings(path, forward=forward, **options)
@@ -299,8 +298,9 @@ class Model:
         times = way.frame_times(settings.frames).ravel()
         return end, np.array([way.t_start[0], *times]), np.concatenate([x[None], along])
 
-    def _options(self, options: dict) -> tuple[Any, dict]:
-        """Steps, and the other options of a solve, by default the config's; tolerances as arrays, for one program."""
+    def _options(self, options: dict, forward: bool) -> tuple[Any, dict]:
+        """Steps, and the other options of a solve, with their defaults; tolerances as arrays, for one program."""
+        options = build.encoding(self.pieces) | options if forward else options
         options = build.solver_options(self.config.sampling, **options)
         tolerances = {name: np.asarray(options[name], np.float64) for name in ("rtol", "atol")}
         return options.pop("steps"), options | tolerances

@@ -23,7 +23,7 @@ EXAMPLES = """examples:
 def arguments(command: argparse.ArgumentParser) -> None:
     from gdm_jax.metrics.features import features_for
 
-    options.model(command, "generates", "encodes", default="64 steps of heun")
+    options.model(command, does=("generates", "encodes"), default="64 steps of heun")
     options.source(command)
     names = list(features_for("perception"))
     text = f"Features that stand for what one sees: {', '.join(names)}. Default: classifier."

@@ -14,7 +14,7 @@ EXAMPLES = """example; without --solver and --steps those count that encoded the
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    options.model(command, "generates")
+    options.model(command)
     options.label(command)
     command.add_argument("--latents", required=True, metavar="FILE", help="An .npz with an array 'z'.")
 

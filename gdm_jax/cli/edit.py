@@ -31,7 +31,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     command.epilog = "\n".join(["operations, on latents of --images, --data or --seeds:", *lines, "", EXAMPLES])
     text = "Edit to make; see below."
     command.add_argument("operation", choices=list(EDITS), metavar="OPERATION", help=text)
-    options.model(command, "generates", default="for images Euler's, undone exactly; for seeds the config's")
+    options.model(command, default="for images Euler's, undone exactly; for seeds the config's")
     options.label(command)
     options.source(command, seeds=True)
     add = command.add_argument

@@ -17,7 +17,7 @@ EXAMPLES = """examples:
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    options.model(command, "encodes", default="32 steps of tsit5")
+    options.model(command, does=("encodes",), default="32 steps of tsit5")
     options.label(command)
     options.source(command)
 

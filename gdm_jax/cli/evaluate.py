@@ -29,7 +29,7 @@ OF_SAMPLES = ("count", "sets", "solver", "steps", "rtol", "atol", "order", "over
 def arguments(command: argparse.ArgumentParser) -> None:
     from gdm_jax.metrics.features import features_for
 
-    options.model(command, "generates")
+    options.model(command)
     options.label(command)
     options.processes(command)
     add, names = command.add_argument, list(features_for("samples"))

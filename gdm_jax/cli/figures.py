@@ -16,7 +16,7 @@ EXAMPLES = """examples:
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    options.model(command, "generates")
+    options.model(command)
     text = "Folder of another run: strips and a film of both are drawn side by side instead (Fig. 2)."
     command.add_argument("--beside", metavar="DIR", help=text)
 

@@ -19,7 +19,7 @@ EXAMPLES = """examples:
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    options.model(command, "generates", "encodes", default="32 steps of tsit5")
+    options.model(command, does=("generates", "encodes"), default="32 steps of tsit5")
     options.label(command)
     options.source(command)
     text = "Number of Hutchinson probes for each trace. Default: 0, which computes exact traces."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 __all__ = ["OfModel", "config", "label", "model", "of_model", "of_source", "processes", "source", "workdir"]
@@ -20,12 +21,14 @@ def workdir(command: argparse.ArgumentParser, text: str = "Folder of the run.", 
     command.add_argument("--workdir", required=required, metavar="DIR", help=text)
 
 
-def model(command: argparse.ArgumentParser, *does: str, default: str = "the config's") -> None:
+def model(
+    command: argparse.ArgumentParser, *, does: Sequence[str] = ("generates",), default: str = "the config's"
+) -> None:
     """Which model, by which solver, along which path, and where to write.
 
     Args:
       command: Parser to add the options to.
-      *does: "generates", "encodes" or both; solvers that cannot are named for other commands alone.
+      does: "generates", "encodes" or both; solvers that cannot are named for other commands alone.
       default: Words for the solver and steps that it takes unless told otherwise.
     """
     from gdm_jax import ode

@@ -20,7 +20,7 @@ EXAMPLES = """examples:
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    options.model(command, "generates")
+    options.model(command)
     options.label(command)
     command.add_argument("--count", type=int, metavar="N", help="Number of samples, from seeds 0, 1, ... Default: 16.")
     text = "Seeds to draw from instead, one sample for each."

@@ -10,30 +10,31 @@ Cov(g) is noise. Both are measured on a model of bands, at the times of each ban
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import jax
 import numpy as np
 from jaxtyping import Float
 
-from gdm_jax import data, latent
+from gdm_jax import latent
 from gdm_jax.drawing import charts
 from gdm_jax.evaluation import Evaluation
 from gdm_jax.evaluation.sets import interval, of_sets, summary
-from gdm_jax.experiments.lab import Lab
+from gdm_jax.experiments.lab import ABM3, Lab
 from gdm_jax.loss import LOSSES
 from gdm_jax.model import Model
 from gdm_jax.network import Network
 from gdm_jax.process.process import Process
 from gdm_jax.reports import Report, table
 
-__all__ = ["CHOICES", "PARTITIONS", "gradient_noise", "run"]
+__all__ = ["CHOICES", "PARTITIONS", "gradient_noise", "overrides", "run"]
 
 EQ_8 = (
     "training.loss=unweighted", "training.density=uniform", "training.shares=()", "training.shift=()",
-    "model.precondition=False", "sampling.solver=abm3", "sampling.steps=(24,)",
+    "model.precondition=False", *ABM3,
 )  # fmt: skip
-IN_TURN = ("schedule.boundaries=()", "schedule.overlap=(0.0,)")
+IN_TURN = ("schedule.boundaries=()", "schedule.overlap=(0.0,)", "sampling.boundaries=()")
 LESS_NOISE = ("training.loss=rao_blackwell",)
 MIDDLE = ("training.density=logit_normal", "training.width=0.7")
 SHARES = ("training.shares=(0.1, 0.4, 0.4, 0.1)",)
@@ -99,7 +100,7 @@ def run(lab: Lab) -> Report:
         best = min(numbers[partition], key=lambda name: numbers[partition][name]["difference"])
         text += f"\n## {partition}\n\n" + table(("choice", "Frechet distance", "difference", "sure of a class"), rows)
         text += f"\nThe best: {best}.\n"
-    noise, measured = _noise(lab, lab.model(*_model("bands", "Eq. 8", lab.scale, 0), name=_name("bands", "Eq. 8", 0)))
+    noise, measured = _noise(lab, _model(lab, "bands", "Eq. 8", 0))
     chart = charts.points(names, values, label="Frechet distance; a dot for each repetition")
     return Report(text + noise, {"found": numbers, "gradient_noise": measured}, {"distances": chart})
 
@@ -125,17 +126,21 @@ def gradient_noise(
     Returns:
       Estimates of the trace of Cov(g) and of |E g|^2, neither of them biased.
     """
-    gradient = jax.jit(jax.grad(lambda u, *drawn: loss(u, process, *drawn).mean()))
-    each = [np.concatenate([np.ravel(g) for g in jax.tree.leaves(gradient(u, *drawn))]) for drawn in zip(x, z, alpha)]
+    gradients = [jax.tree.leaves(_gradient(u, loss, process, *drawn)) for drawn in zip(x, z, alpha)]
+    each = [np.concatenate([np.ravel(leaf) for leaf in leaves]) for leaves in gradients]
     of_batch = np.var(each, axis=0, ddof=1, dtype=np.float64).sum()
     return x.shape[1] * of_batch, np.square(np.mean(each, axis=0)).sum() - of_batch / len(each)
 
 
+@functools.partial(jax.jit, static_argnames="loss")
+def _gradient(u, loss, process, x, z, alpha):
+    return jax.grad(lambda u: loss(u, process, x, z, alpha).mean())(u)
+
+
 def _noise(lab: Lab, model: Model) -> tuple[str, list[dict]]:
     """The gradient's noise at the times of each band, near the data and near the noise, for each loss."""
-    source, shape, k = data.open_source(model.config.data), model.config.data.shape, model.process.k
-    batches = BATCHES[lab.scale]
-    x, _ = data.examples(source, data.spread(batches * BATCH, len(source)))
+    shape, k, batches = model.config.data.shape, model.process.k, BATCHES[lab.scale]
+    x, _ = lab.real(model, batches * BATCH)
     x = x[: len(x) // batches * batches]
     z, v = np.asarray(latent.noise(np.arange(len(x)), shape)), np.random.default_rng(0).permutation(len(x)) / len(x)
     x, z = (values.reshape(batches, -1, *shape) for values in (x, z))
@@ -163,18 +168,19 @@ def _noise(lab: Lab, model: Model) -> tuple[str, list[dict]]:
     return text + table(heads, rows), measured
 
 
-def _model(partition: str, choice: str, scale: str, seed: int) -> tuple[str, ...]:
-    """Variant and overrides of one model."""
+def overrides(partition: str, choice: str, scale: str, seed: int) -> tuple[str, ...]:
+    """Variant of the config and overrides of one model."""
     variant, changes, _ = PARTITIONS[partition]
-    return variant, *changes, *EQ_8, *CHOICES[choice], f"training.steps={STEPS[scale]}", f"seed={seed}"
+    return variant, *EQ_8, *changes, *CHOICES[choice], f"training.steps={STEPS[scale]}", f"seed={seed}"
 
 
-def _name(partition: str, choice: str, seed: int) -> str:
-    return f"draws/{partition} {choice} {seed}".replace(",", "").replace(" ", "_")
+def _model(lab: Lab, partition: str, choice: str, seed: int) -> Model:
+    """One model, trained if it is not there."""
+    name = f"draws/{partition} {choice} {seed}".replace(",", "").replace(" ", "_")
+    return lab.model(*overrides(partition, choice, lab.scale, seed), name=name)
 
 
 def _repetition(lab: Lab, partition: str, choice: str, seed: int) -> Evaluation:
-    """The evaluation of one model, trained if it is not there."""
-    model = lab.model(*_model(partition, choice, lab.scale, seed), name=_name(partition, choice, seed))
+    """The evaluation of one model."""
     calls = max(CALLS, 3 * PARTITIONS[partition][2])
-    return lab.evaluate(model, solver="abm3", steps=calls, sets=1, first_set=seed)
+    return lab.evaluate(_model(lab, partition, choice, seed), solver="abm3", steps=calls, sets=1, first_set=seed)

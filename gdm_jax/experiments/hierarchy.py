@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gdm_jax import data, latent
+from gdm_jax import latent
 from gdm_jax.drawing import charts
 from gdm_jax.evaluation import Judge
 from gdm_jax.experiments.lab import Lab
@@ -29,8 +29,7 @@ def run(lab: Lab) -> Report:
     """
     model, scale = lab.model("bands"), lab.scale
     judge = lab.judge(model)
-    source = data.open_source(model.config.data, write=not lab.workdir)
-    x, labels = data.examples(source, data.spread(IMAGES[scale], len(source)))
+    x, labels = lab.real(model, IMAGES[scale])
     options = {"solver": "heun", "steps": max(STEPS[scale], model.process.k), "progress": lab.progress}
     sets, members = MEMBERS[scale]
     found = bands.bands(model, x, labels, judge.features, sets=sets, members=members, **options)

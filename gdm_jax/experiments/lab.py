@@ -15,15 +15,18 @@ import pathlib
 import shlex
 from typing import Any
 
-from gdm_jax import _registry, evaluation, training
+import numpy as np
+
+from gdm_jax import _registry, data, evaluation, training
 from gdm_jax import config as configs
 from gdm_jax.experiments.scales import SCALES, SMOKE_BANDS, Scale
 from gdm_jax.model import Model, load
 from gdm_jax.reports import Report, save
 from gdm_jax.workdir import checkpoint, files
 
-__all__ = ["DEFAULTS", "Lab", "claim", "write"]
+__all__ = ["ABM3", "DEFAULTS", "Lab", "claim", "write"]
 
+ABM3 = ("sampling.solver=abm3", "sampling.steps=(24,)")  # overrides of a sampler for groups in turn and at once
 DEFAULTS = {"runs": "runs", "configs": "configs"}  # folders that `gdm experiment` takes if it is told no others
 
 
@@ -113,6 +116,11 @@ class Lab:
             progress=self.progress,
             **options,
         )
+
+    def real(self, model: Model, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """At most `count` examples of the model's data and their labels, spread evenly over them."""
+        source = data.open_source(model.config.data, write=not self.workdir)
+        return data.examples(source, data.spread(count, len(source)))
 
     def about(self, data: configs.Data, *, count: int | None = None, sets: int | None = None) -> str:
         """A sentence that says which distances an experiment reports; count and sets are those of `evaluate`."""

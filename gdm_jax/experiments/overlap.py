@@ -12,20 +12,19 @@ that move together decide each other. How much is measured on samples:
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from gdm_jax import data, latent, metrics
+from gdm_jax import metrics
 from gdm_jax.drawing import charts
 from gdm_jax.evaluation.sets import of_sets
-from gdm_jax.experiments.lab import Lab
+from gdm_jax.experiments.lab import ABM3, Lab
 from gdm_jax.metrics.checks import FeatureFunction
 from gdm_jax.model import Model
 from gdm_jax.process.process import Process
-from gdm_jax.reports import Report, table
+from gdm_jax.reports import Report, bands, table
 
 __all__ = ["Hierarchy", "hierarchy", "run"]
 
@@ -33,7 +32,6 @@ OVERLAPS = {"paper": (0.0, 0.3, 0.6, 1.0), "small": (0.0, 0.3, 0.6, 1.0), "smoke
 STEPS = {"paper": 20_000, "small": 1_200, "smoke": 12}
 SETS, MEMBERS = 32, 8  # of samples that share their coarsest bands
 IMAGES = {"paper": 5_000, "small": 2_048, "smoke": 128}  # real ones, to be encoded
-SOLVING: dict[str, Any] = {"solver": "abm3", "steps": 24}
 
 
 class Hierarchy(NamedTuple):
@@ -55,12 +53,10 @@ def run(lab: Lab) -> Report:
     steps = STEPS[lab.scale]
     quality, shares, numbers, found = [], [], {}, []
     for overlap in OVERLAPS[lab.scale]:
-        model = lab.model(
-            "bands", "schedule.boundaries=()", f"schedule.overlap=({overlap},)", "sampling.boundaries=()",
-            "sampling.solver=abm3", "sampling.steps=(24,)", f"training.steps={steps}", name=f"overlap/{overlap}",
-        )  # fmt: skip
-        judged, decode = lab.evaluate(model, **SOLVING), functools.partial(model.decode, **SOLVING)
-        kept = hierarchy(model.process, model.config.data.shape, decode, lab.judge(model).features)
+        changes = ("schedule.boundaries=()", f"schedule.overlap=({overlap},)", "sampling.boundaries=()", *ABM3)
+        model = lab.model("bands", *changes, f"training.steps={steps}", name=f"overlap/{overlap}")
+        judged, see = lab.evaluate(model), lab.judge(model).features
+        kept = hierarchy(model.process, model.config.data.shape, model.decode, see)
         deviation, accuracy = _encoded(lab, model)
         given = [list(groups) for groups in model.schedule.prefixes()]
         sure = f"{judged.measures['confident'].mean:.0%}" if "confident" in judged.measures else ""
@@ -69,7 +65,7 @@ def run(lab: Lab) -> Report:
         shares.append((overlap, *(f"{share:.0%}" for share in (*kept.perception, kept.open, *kept.reaches_back))))
         numbers[str(overlap)] = {"evaluation": judged.as_dict(), **kept._asdict(), "conditional": given}
         numbers[str(overlap)] |= {"deviation": deviation.tolist(), "probe": accuracy.tolist()}
-        found.append((judged.frechet.mean, kept.perception[0], max(kept.reaches_back), kept.open))
+        found.append((judged.frechet.mean, kept.perception[0], kept.open, max(kept.reaches_back)))
     k = model.process.k
     text = (
         f"# What overlap costs\n\n{lab.about(model.config.data)} Each model is trained for {steps:,} steps and sampled "
@@ -85,7 +81,7 @@ def run(lab: Lab) -> Report:
     )
     heads = ["overlap", *(f"left with {n} fixed" for n in range(1, k)), "still open"]
     text += table([*heads, *(f"edit of band {n}" for n in range(1, k))], shares)
-    distance, left, still, back = np.transpose([(a, b, d, c) for a, b, c, d in found])
+    distance, left, still, back = np.transpose(found)
     series = {
         "Frechet distance, of that without overlap": distance / distance[0],
         "perceptual variance left with band 0 fixed": left,
@@ -105,13 +101,11 @@ def hierarchy(process: Process, shape: Sequence[int], decode: Callable, see: Fea
       decode: Function from latents `[n, *shape]` to samples like them.
       see: Features that stand for perception.
     """
-    shared = np.asarray(latent.noise(np.arange(SETS), shape))
-    free = np.asarray(latent.noise(np.arange(SETS, SETS + SETS * MEMBERS), shape)).reshape(SETS, MEMBERS, *shape)
 
     def made(fixed: list[int]) -> np.ndarray:
         """Samples `[sets, members, *shape]` that have the bands `fixed` of the latent in common in each set."""
-        z = [np.asarray(latent.swap(process, members, one[None], fixed)) for members, one in zip(free, shared)]
-        return decode(np.reshape(z, (-1, *shape))).reshape(free.shape)
+        z = bands.sharing(process, shape, fixed, sets=SETS, members=MEMBERS)
+        return decode(z.reshape(-1, *shape)).reshape(z.shape)
 
     def squares(x: np.ndarray) -> np.ndarray:
         """The square of U^T x, summed over each band and averaged over the samples, `[k]`."""
@@ -123,11 +117,12 @@ def hierarchy(process: Process, shape: Sequence[int], decode: Callable, see: Fea
         return squares(x - x.mean(1, keepdims=True))
 
     whole = made([])
+    everything, of_band = metrics.perceptual_variance(whole, see).mean, variance(whole)
     perception, still, reaches_back = [], [], []
     for band in range(1, process.k):
         x, edited = made(list(range(band))), made([band])
-        perception.append(metrics.perceptual_variance(x, see).mean / metrics.perceptual_variance(whole, see).mean)
-        still.append((variance(x) / variance(whole))[:band].max())
+        perception.append(metrics.perceptual_variance(x, see).mean / everything)
+        still.append((variance(x) / of_band)[:band].max())
         change = squares(edited - whole)
         reaches_back.append(float(change[:band].sum() / change.sum()))
     return Hierarchy(perception, float(max(still)), reaches_back)
@@ -135,8 +130,7 @@ def hierarchy(process: Process, shape: Sequence[int], decode: Callable, see: Fea
 
 def _encoded(lab: Lab, model: Model) -> tuple[np.ndarray, np.ndarray]:
     """By band, the standard deviation of encoded images, and the accuracy of a linear probe for their class."""
-    source = data.open_source(model.config.data, write=not lab.workdir)
-    x, labels = data.examples(source, data.spread(IMAGES[lab.scale], len(source)))
+    x, labels = lab.real(model, IMAGES[lab.scale])
     index = np.asarray(model.process.groups.index)
     z_bar = np.asarray(model.process.basis.forward(model.encode(x, solver="heun", steps=32, progress=lab.progress)))
     return metrics.group_normality(z_bar, index).std, metrics.probe(z_bar, labels, index).accuracy

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gdm_jax import data, latent, ode
+from gdm_jax import latent, ode
 from gdm_jax.drawing import charts
 from gdm_jax.evaluation import search
 from gdm_jax.evaluation.sets import of_sets
@@ -36,8 +36,7 @@ def run(lab: Lab) -> Report:
     Tsit5 to tighter and tighter tolerances, and Euler undone exactly.
     """
     model = lab.model("bands")
-    source = data.open_source(model.config.data, write=not lab.workdir)
-    real, _ = data.examples(source, data.spread(IMAGES[lab.scale], len(source)))
+    real, _ = lab.real(model, IMAGES[lab.scale])
     counts = [n for n in CALLS[lab.scale] if n >= model.pieces]  # a step for every piece
     if not counts:
         raise ValueError(f"solvers: takes at most {max(CALLS[lab.scale])} groups, got {model.process.k}")

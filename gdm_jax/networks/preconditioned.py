@@ -12,7 +12,7 @@ where x_bar_t = S x_bar + N z_bar, and u* would differ from it by a deviation c_
 m is the mean of each element. v is the variance of an element of each group or, where that is larger, the variance of a
 normal with the same fourth moment. They differ where values far from the mean are rare: a pixel at the border of MNIST
 is white once in a thousand images, and is then 60 deviations from its mean. EDM has this rule for the denoised x, with
-an m of 0 and one v for all elements. Groups need more, because the variances of bands differ by powers of ten.
+an m of 0 and one v for all elements. Groups of pixels can differ in both by much.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from gdm_jax import keys, latent, metrics, pixels
 from gdm_jax.drawing import charts
 from gdm_jax.model import Model
 from gdm_jax.process.groups import Groups
+from gdm_jax.process.process import Process
 from gdm_jax.reports.report import Report, table
 
-__all__ = ["bands", "counts"]
+__all__ = ["bands", "counts", "sharing"]
 
 
 def bands(
@@ -69,13 +70,9 @@ def bands(
         text += f"\nTotal correlation between groups: {nats:.3f} nats; if independent, 0 with error {error:.3f}.\n"
 
     fixed = counts(process.groups)
-    shared = np.asarray(latent.noise(np.arange(seed, seed + sets), shape))
-    free = np.asarray(latent.noise(np.arange(seed + sets, seed + sets + sets * members), shape))
-    free = free.reshape(sets, members, *shape)
     found = []
     for count in fixed:
-        mask = latent.lowest(process, count)
-        z = np.stack([np.asarray(latent.swap(process, f, s[None], mask)) for f, s in zip(free, shared)])
+        z = sharing(process, shape, latent.lowest(process, count), sets=sets, members=members, seed=seed)
         made = model.decode(z.reshape(-1, *shape), **options).reshape(z.shape)
         found.append(metrics.perceptual_variance(made, features))
     mean, error = (np.array([getattr(one, name) for one in found]) for name in ("mean", "error"))
@@ -84,6 +81,24 @@ def bands(
     text += "\n" + table(("fixed components", "perceptual variance", "standard error", "of all"), rows)
     axes = {"x_label": "components fixed, lowest first", "y_label": "perceptual variance"}
     return Report(text, numbers, {"perception": charts.curve(fixed, {"this model": (mean, error)}, **axes)})
+
+
+def sharing(
+    process: Process, shape: Sequence[int], chosen: Any, *, sets: int, members: int, seed: int = 0
+) -> np.ndarray:
+    """Latents `[sets, members, *shape]`: those of a set share the chosen elements and differ in all others.
+
+    Args:
+      process: Process whose basis and groups count.
+      shape: Shape of a datum.
+      chosen: Groups or a mask, as in `gdm_jax.latent`.
+      sets, members: Number of sets, and of latents in each.
+      seed: Seed of the first latent. What is not chosen is the same whatever is.
+    """
+    shared = np.asarray(latent.noise(np.arange(seed, seed + sets), shape))
+    free = np.asarray(latent.noise(np.arange(seed + sets, seed + sets + sets * members), shape))
+    free = free.reshape(sets, members, *shape)
+    return np.stack([np.asarray(latent.swap(process, f, s[None], chosen)) for f, s in zip(free, shared)])
 
 
 def counts(groups: Groups) -> list[int]:

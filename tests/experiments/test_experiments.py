@@ -15,10 +15,10 @@ import scipy.stats
 from PIL import Image
 
 import gdm_jax as gdm
+from gdm_jax import config as configs
 from gdm_jax import experiments, training
 from gdm_jax.evaluation.sets import interval
-from gdm_jax.experiments import EXPERIMENTS, groupings, overlap
-from gdm_jax.experiments.draws import gradient_noise
+from gdm_jax.experiments import EXPERIMENTS, draws, groupings, overlap
 from gdm_jax.experiments.lab import Lab
 from gdm_jax.experiments.scales import SCALES
 from gdm_jax.reports.report import Report
@@ -100,15 +100,23 @@ def test_configs_of_every_scale(scale, tmp_path):
     assert own.config("right_to_left", "process.k=4").process.k == 4  # an experiment's variable is not overridden
 
 
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_choice_of_draws_is_a_config_of_every_scale(scale, tmp_path):
+    lab = Lab(scale, tmp_path, CONFIGS)
+    for partition in draws.PARTITIONS:
+        for choice in draws.CHOICES if partition == "bands" else draws.ANYWHERE:
+            configs.check(lab.config(*draws.overrides(partition, choice, scale, 0)))
+
+
 @pytest.mark.parametrize("name, of_z", [("unweighted", (1, 1)), ("rao_blackwell", (0, 1))])
 def test_the_noise_of_a_known_gradient(name, of_z):
     """u = w for any x_t: of an example the gradient is 2 (w - target) / d, and the first group is finished."""
     process = gdm.Process(gdm.groups.from_index([0, 1, 1]))
     w, mean, deviation = np.array([0.5, 0.0, 2.0]), np.array([1.0, -1.0, 0.0]), np.array([0.5, 1.0, 2.0])
-    draws = np.random.default_rng(0).normal(size=(2, 40, 500, 3)).astype(np.float32)
-    x, alpha = (mean + deviation * draws[0]).astype(np.float32), np.tile(np.array([1, 0.4], np.float32), (40, 500, 1))
+    drawn = np.random.default_rng(0).normal(size=(2, 40, 500, 3)).astype(np.float32)
+    x, alpha = (mean + deviation * drawn[0]).astype(np.float32), np.tile(np.array([1, 0.4], np.float32), (40, 500, 1))
     u = jax.tree_util.Partial(lambda w, x_t, alpha: jnp.broadcast_to(w, x_t.shape), jnp.array(w, jnp.float32))
-    noise, signal = gradient_noise(u, gdm.loss.LOSSES[name], process, x, draws[1], alpha)
+    noise, signal = draws.gradient_noise(u, gdm.loss.LOSSES[name], process, x, drawn[1], alpha)
     variance = deviation**2 + np.take(of_z, process.groups.index)
     assert noise == pytest.approx(4 / 9 * variance.sum(), rel=0.2)
     assert signal == pytest.approx(4 / 9 * ((w - mean) ** 2).sum(), rel=0.02)

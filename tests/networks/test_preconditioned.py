@@ -58,7 +58,7 @@ def test_it_is_linear_regression_of_the_target(interpolant, alpha):
     np.testing.assert_allclose(seen.std(0), 1, atol=0.02)
 
 
-def test_statistics_are_those_of_the_coefficients(pair):
+def test_statistics_are_those_of_the_coefficients():
     """The mean of each coefficient, and the variance about it over the coefficients of a group."""
     basis = gdm.basis.dct(4)
     process = gdm.Process(gdm.groups.frequency_bands(basis.rank, (2, 6)), basis)
