@@ -37,12 +37,18 @@ class Source(NamedTuple):
       z: Latents.
       options: Options of `Model.decode` with which z decodes to x.
       uncertain: Numbers of the images whose latent does not decode to them.
+      names: Names of the images on a page; "image 0" and so on if empty.
     """
 
     x: Float[np.ndarray, " n *shape"]
     z: Float[np.ndarray, " n *shape"]
     options: dict[str, Any]
     uncertain: list[int]
+    names: tuple[str, ...] = ()
+
+    def name(self, i: int) -> str:
+        """The name of image i on a page."""
+        return self.names[i] if self.names else f"image {i}"
 
 
 class Edit(NamedTuple):
@@ -85,14 +91,15 @@ def from_images(
 def from_seeds(model: Model, seeds: Integers, **options: Any) -> Source:
     """Samples, one from each seed; the options are those of `Model.decode`."""
     z = np.asarray(latent.noise(seeds, model.config.data.shape))
-    return Source(model.decode(z, **options), z, options, [])
+    return Source(model.decode(z, **options), z, options, [], tuple(f"seed {seed}" for seed in seeds))
 
 
 def check(
     model: Model,
     *,
     groups: Integers = (),
-    elements: Integers = (),
+    elements: Integers = (0,),
+    channel: int | None = None,
     count: int = 1,
     seed: int = 0,
     **others: Any,
@@ -100,8 +107,9 @@ def check(
     """Raises ValueError for values that no edit of the model takes; asked before anything is solved."""
     keys.check_seeds([seed])
     check_groups(groups, model.process.k)
+    blank = np.zeros((1, *model.config.data.shape), np.float32)
     for element in elements:
-        latent.place(model.process, element)
+        latent.traverse(model.process, blank, element, [0.0], channel=channel)
     _count(count)
 
 
@@ -127,9 +135,9 @@ def swap(model: Model, source: Source, donors: Source, groups: Integers) -> Edit
     page = drawing.grid(
         cells.reshape(-1, *shape),
         columns=m + 1,
-        heads=["", *(f"donor {i}" for i in range(m))],
-        rows=["", *(f"image {i}" for i in range(n))],
-        title=f"{_named(groups)} from the donor, the rest from the image",
+        heads=["", *map(donors.name, range(m))],
+        rows=["", *map(source.name, range(n))],
+        title=f"{_named(groups)} from the donor of the column, the rest from the row",
         gaps=[0],
     )
     return Edit(page, x)
@@ -166,7 +174,7 @@ def interpolate(
                 columns=count,
                 rows=[_named(row) if row != every else "all groups" for row in rows],
                 heads=[f"{w:.0%}" for w in weights],
-                title=f"image {i} to image {i + 1}",
+                title=f"{source.name(i)} to {source.name(i + 1)}",
             )
         )
         made.append(x)
@@ -211,7 +219,7 @@ def traverse(
                 columns=count,
                 rows=[f"element {e}" for e in elements],
                 heads=[f"{v:+.1f}" for v in values],
-                title=f"image {i}",
+                title=source.name(i),
             )
         )
         made.append(x)
@@ -306,7 +314,7 @@ def fill(
         cells.reshape(-1, *shape),
         columns=len(seeds) + 2,
         heads=["image", "given", *(f"seed {seed}" for seed in seeds)],
-        rows=[f"image {i}" for i in range(n)],
+        rows=[*map(source.name, range(n))],
         title=f"{_named(groups)} given, the rest generated",
         gaps=[1],
     )
@@ -349,12 +357,12 @@ def _decode_each(model: Model, z, source: Source) -> np.ndarray:
 def _one(source: Source, i: int) -> Source:
     label = source.options.get("label")
     options = {**source.options, "label": int(label[i]) if label is not None and np.ndim(label) else label}
-    return Source(source.x[i : i + 1], source.z[i : i + 1], options, [])
+    return Source(source.x[i : i + 1], source.z[i : i + 1], options, [], (source.name(i),))
 
 
 def _beside_source(source: Source, x, heads, title: str) -> Image.Image:
     cells = np.concatenate([source.x[:, None], x], axis=1)
-    rows = [f"image {i}" for i in range(len(x))]
+    rows = [*map(source.name, range(len(x)))]
     heads = ["image", *heads]
     return drawing.grid(
         cells.reshape(-1, *x.shape[2:]), columns=len(heads), heads=heads, rows=rows, title=title, gaps=[0]

@@ -12,7 +12,7 @@ import pytest
 
 import gdm_jax as gdm
 from gdm_jax import config as configs
-from gdm_jax import latent
+from gdm_jax import drawing, latent
 from gdm_jax.config import build
 from gdm_jax.model import Model
 from gdm_jax.reports import edits
@@ -62,6 +62,7 @@ def close(a, b):
     np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+GRID = drawing.grid
 FIRST, REST = slice(0, 2), slice(2, 16)  # group 0, and groups 1 and 2
 
 
@@ -76,6 +77,16 @@ def test_sources_decode_to_their_images(model, source):
     ):
         np.testing.assert_allclose(model.decode(found.z, **found.options), source.x, atol=1e-3)
         assert not len(found.uncertain)
+
+
+def test_pages_name_what_they_show(model, source, donors, monkeypatch):
+    """Samples by their seeds, images by their numbers."""
+    shown = []
+    monkeypatch.setattr(edits.drawing, "grid", lambda x, **words: shown.append(words) or GRID(x, **words))
+    edits.swap(model, edits.from_images(model, source.x), donors, [0])
+    edits.traverse(model, source, [0])
+    assert shown[0]["heads"] == ["", "seed 3", "seed 4", "seed 5"] and shown[0]["rows"] == ["", "image 0", "image 1"]
+    assert [words["title"] for words in shown[1:]] == ["seed 1", "seed 2"]
 
 
 def test_an_image_that_is_not_inverted_is_named(model, source):
