@@ -1,7 +1,7 @@
 """Find out what the groups of the latent carry: normality, class probes, perceptual variance.
 
 The report says whether encoded latents are normal and independent, which group tells the class, and how much of what
-one sees is still free when the lowest components are fixed (Fig. 4a). The default is 64 steps of Heun.
+one sees is still free when the lowest components are fixed (Fig. 4a).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EXAMPLES = """examples:
 def arguments(command: argparse.ArgumentParser) -> None:
     from gdm_jax.metrics.features import features_for
 
-    options.model(command, does=("generates", "encodes"), default="64 steps of heun")
+    options.model(command, does=("generates", "encodes"), default="32 steps of tsit5 to encode, the config's to sample")
     options.source(command)
     names = list(features_for("perception"))
     text = f"Features that stand for what one sees: {', '.join(names)}. Default: classifier."
@@ -60,6 +60,4 @@ def run(arguments: argparse.Namespace) -> None:
         return dict(zip(("images", "labels"), inputs.examples(model, data=10**9)))
 
     see = metrics.make_features(features, "perception", to_fit, weights=weights)
-    if "solver" not in solving and "steps" not in solving:
-        solving |= {"solver": "heun", "steps": max(64, model.pieces)}  # Euler's steps encode too narrow a latent
     outputs.report(folder, "analysis", bands.bands(model, x, label, see, sets=sets, members=members, **solving))

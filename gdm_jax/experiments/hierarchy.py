@@ -17,9 +17,9 @@ from gdm_jax.reports import Report, bands, edits, table
 __all__ = ["run"]
 
 IMAGES = {"paper": 4_500, "small": 1_000, "smoke": 200}  # images encoded for normality and probes
-MEMBERS = {"paper": (96, 16), "small": (96, 16), "smoke": (4, 4)}  # sets of samples, and samples a set
-STEPS = {"paper": 64, "small": 32, "smoke": 4}  # steps of Heun
-RECONSTRUCTED = {"paper": 256, "small": 256, "smoke": 16}
+MEMBERS = {"paper": (96, 16), "small": (48, 16), "smoke": (4, 4)}  # sets of samples, and samples a set
+STEPS = {"paper": 64, "small": 32, "smoke": 4}  # steps of Heun, where images are encoded
+RECONSTRUCTED = {"paper": 256, "small": 128, "smoke": 16}
 
 
 def run(lab: Lab) -> Report:
@@ -30,15 +30,16 @@ def run(lab: Lab) -> Report:
     model, scale = lab.model("bands"), lab.scale
     judge = lab.judge(model)
     x, labels = lab.real(model, IMAGES[scale])
-    options = {"solver": "heun", "steps": max(STEPS[scale], model.process.k), "progress": lab.progress}
-    sets, members = MEMBERS[scale]
-    found = bands.bands(model, x, labels, judge.features, sets=sets, members=members, **options)
-    kept = _reconstruction(model, x[: RECONSTRUCTED[scale]], judge, **options)
+    heun = {"solver": "heun", "steps": max(STEPS[scale], model.pieces)}
+    (sets, members), shown = MEMBERS[scale], {"progress": lab.progress}
+    found = bands.bands(model, x, labels, judge.features, sets=sets, members=members, encoding=heun, **shown)
+    kept = _reconstruction(model, x[: RECONSTRUCTED[scale]], judge, **heun, **shown)
     seen = judge.name.split()[0]
     shape, sizes = "x".join(map(str, x.shape[1:])), ", ".join(map(str, model.process.groups.sizes))
     text = (
         f"# Figs. 3, 4, 6-9: the hierarchy of bands\n\n{model.config.data.name} at {shape}, {len(x):,} real images, "
-        f"bands of {sizes} frequencies, Heun, {options['steps']} steps; perception by {seen} features.\n\n"
+        f"bands of {sizes} frequencies; encoded by {heun['steps']} steps of Heun, sampled as the config says; "
+        f"perception by {seen} features.\n\n"
         f"{found.text}\n## Reconstruction from the lowest components, the rest zero\n\n{kept.text}"
     )
     pages, uncertain = _sheets(model, x, labels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ def bands(
     sets: int = 24,
     members: int = 16,
     seed: int = 0,
+    encoding: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Report:
     """What each group of the latent carries.
@@ -44,13 +45,14 @@ def bands(
       sets: Number of sets of samples that share their lowest components.
       members: Number of samples in a set.
       seed: Seed of the samples, and of the noise where the model was trained on dequantised data.
-      **options: Options of `Model.encode` and `Model.decode`.
+      encoding: Further options of `Model.encode` alone.
+      **options: Options of `Model.encode` and `Model.decode`, each of which has its own default solver and steps.
     """
     labels = labels if labels is not None and len(np.unique(labels)) > 1 else None
     process, shape, data = model.process, model.config.data.shape, model.config.data
     if data.dequantise:  # the model was trained to encode such data
         x = np.asarray(pixels.dequantise(x, keys.each(seed, "dequantise", count=len(x)), data.levels))
-    z_bar = np.asarray(process.basis.forward(model.encode(x, **options)))
+    z_bar = np.asarray(process.basis.forward(model.encode(x, **options, **(encoding or {}))))
     index = np.asarray(process.groups.index)
     normal = metrics.group_normality(z_bar, index)
     numbers = {name: np.asarray(values).tolist() for name, values in normal._asdict().items()}
