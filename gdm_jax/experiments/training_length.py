@@ -17,8 +17,8 @@ from gdm_jax.reports import Report, table
 
 __all__ = ["run"]
 
-STEPS = {"paper": 360_000, "small": 48_000, "smoke": 12}
-PARTS = {"paper": 12, "small": 12, "smoke": 2}  # after each of which the models are judged
+STEPS = {"paper": 360_000, "small": 20_000, "smoke": 12}
+PARTS = {"paper": 12, "small": 10, "smoke": 2}  # after each of which the models are judged
 ONE_GROUP = ("process.bands=()", "schedule.boundaries=()", "sampling.boundaries=()", "training.shares=()")
 MODELS = {"one group": ONE_GROUP, "bands": ()}  # name -> overrides of the config of bands
 
