@@ -19,7 +19,7 @@ from gdm_jax import conditional, latent, likelihood, loss, ode, pixels
 from gdm_jax.conditional import generate_given
 from gdm_jax.latent import noise
 from gdm_jax.likelihood import log_likelihood
-from gdm_jax.network import guided
+from gdm_jax.network import autoguided, guided
 from gdm_jax.ode import encode, generate, inversion, invert, path
 from gdm_jax.process import Process, basis, family, groups, interpolant, schedule
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "Model", "Process", "basis", "conditional", "encode", "family", "generate", "generate_given", "groups", "guided",
-    "interpolant", "inversion", "invert", "latent", "likelihood", "load", "log_likelihood", "loss", "ode", "path",
-    "noise", "pixels", "schedule",
+    "Model", "Process", "autoguided", "basis", "conditional", "encode", "family", "generate", "generate_given",
+    "groups", "guided", "interpolant", "inversion", "invert", "latent", "likelihood", "load", "log_likelihood", "loss",
+    "ode", "path", "noise", "pixels", "schedule",
 ]
 
 

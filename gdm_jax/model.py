@@ -17,7 +17,7 @@ from gdm_jax import keys, latent, likelihood, ode, pixels
 from gdm_jax.config import build
 from gdm_jax.devices.batches import in_parts
 from gdm_jax.likelihood import Likelihood
-from gdm_jax.network import Guided
+from gdm_jax.network import Guided, Network
 from gdm_jax.ode import inversion
 from gdm_jax.ode.inversion import Inversion
 from gdm_jax.ode.path import Steps
@@ -53,7 +53,7 @@ class Model:
       step: Step of the checkpoint.
     """
 
-    u: jax.tree_util.Partial
+    u: Network
     process: Process
     schedule: Schedule
     family: Family
@@ -206,8 +206,7 @@ class Model:
           seed: Seed of probes and noise. Those of an example depend on its place in x.
 
         Returns:
-          A `Likelihood`. With two or more draws its `error` is the standard error of the mean over them, and z is that
-          of the last draw.
+          A `Likelihood`. With several draws `error` is the standard error of their mean, and z is that of the last.
 
         Raises:
           ValueError, RuntimeError: as `gdm_jax.log_likelihood`; or if probes or draws are negative.
@@ -256,6 +255,8 @@ class Model:
         Raises:
           ValueError: if a field is unknown or mistyped, or the model was not trained on such a path.
         """
+        if not changes.keys().isdisjoint(("autoguidance", "weak_step")):
+            raise ValueError("autoguidance: needs another checkpoint of the run; give it to gdm_jax.load")
         config = configs.resampled(self.config, changes)
         return dataclasses.replace(self, config=config, schedule=configs.check_sampling(config, self.family))
 
@@ -395,6 +396,5 @@ def load(
     """
     own = {"groupings": groupings or {}, "bases": bases or {}, "networks": networks or {}}
     config, found = configs.experiment(workdir, changes, own)
-    params, step = configs.averaged(workdir, config, found, step)
-    u = jax.tree_util.Partial(found.network.apply, params)
+    u, step = configs.trained(workdir, config, found, step)
     return Model(u, found.process, found.schedule, found.family, config, step)

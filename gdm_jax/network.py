@@ -11,6 +11,7 @@ field over the straight way from alpha to beta, along which x_t follows the fiel
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -18,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Integer, Real
 
-__all__ = ["Guided", "Network", "apply", "examples", "guided", "with_examples"]
+__all__ = ["Autoguided", "Guided", "Network", "apply", "autoguided", "examples", "guided", "with_examples"]
 
 Network = Callable[..., jax.Array]  # (x_t, alpha) -> like x_t
 
@@ -80,6 +81,48 @@ def guided(
     if not w >= 0:
         raise ValueError(f"guidance: must not be negative, got {w}")
     return Guided(u, label, None if w == 1 else jnp.float32(w))
+
+
+class Autoguided(eqx.Module):
+    """u led away from a weaker network of the same data by autoguidance w  (Karras et al., arXiv 2406.02507):
+
+        weak(x_t, alpha) + w (u(x_t, alpha) - weak(x_t, alpha))
+
+    The weaker network errs where u errs, but further, so that w > 1 takes samples away from such errors. It needs no
+    labels. w = 1 is u and w = 0 the weaker network. As with `Guided`, the field is still an ODE, but its latents of
+    real data are not normal.
+
+    Attributes:
+      u: Network `(x_t, alpha) -> like x_t`. One that knows labels or jumps takes them as before.
+      weak: Network that takes the same, such as an earlier checkpoint of the same training.
+      w: Autoguidance.
+    """
+
+    u: Network
+    weak: Network
+    w: Float[Array, ""]
+
+    def __call__(self, *arguments: Any, **jump: Any) -> Float[Array, "batch *shape"]:
+        weak = self.weak(*arguments, **jump)
+        return weak + self.w * (self.u(*arguments, **jump) - weak)
+
+
+def autoguided(u: Network, weak: Network, w: float | int) -> Autoguided:
+    """The network u led away from a weaker one, see `Autoguided`; it asks both at every point.
+
+    Args:
+      u: Network `(x_t, alpha) -> like x_t`.
+      weak: Network that takes the same. Labels go around both: `guided(autoguided(u, weak, w), label)`.
+      w: Autoguidance, at least 0.
+
+    Raises:
+      ValueError: If w is negative, or one of the networks was given its labels before.
+    """
+    if not w >= 0:
+        raise ValueError(f"autoguidance: must not be negative, got {w}")
+    if isinstance(u, Guided) or isinstance(weak, Guided):
+        raise ValueError("autoguidance: give the label afterwards, as guided(autoguided(u, weak, w), label)")
+    return Autoguided(u, weak, jnp.float32(w))
 
 
 def examples(u: Network) -> Integer[Array, " batch"] | None:

@@ -1,4 +1,4 @@
-"""Networks that know labels: guidance is a linear combination, and each example keeps its own label."""
+"""Networks made of others: both guidances are linear combinations, and each example keeps its own label."""
 
 import functools
 
@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 
 import gdm_jax as gdm
 from tests.runs import compilations
@@ -129,6 +130,50 @@ def test_as_many_labels_as_examples(w, options):
 def test_bad_input(label, w, message):
     with pytest.raises(ValueError, match=message):
         gdm.guided(u, label, w)
+
+
+@pytest.mark.parametrize("w", [0.0, 1.0, 2.5])
+def test_autoguidance_is_linear_in_w(w):
+    """With labels and jumps passed on, and around it the guidance of a label."""
+
+    def weak(x_t, alpha, label, beta=0.0):
+        return x_t[:, ::-1] * jnp.cos(label[:, None] * alpha[:, :1]) + beta
+
+    both = gdm.autoguided(lambda x_t, alpha, label, beta=0.0: u(x_t, alpha, label) + beta, weak, w)
+    found = both(X, ALPHA, LABEL, beta=0.5)
+    np.testing.assert_allclose(found, w * (u(X, ALPHA, LABEL) + 0.5) + (1 - w) * weak(X, ALPHA, LABEL, 0.5), atol=1e-5)
+    told, untold = both(X, ALPHA, LABEL), both(X, ALPHA, jnp.full(4, -1))
+    np.testing.assert_allclose(gdm.guided(both, LABEL, 2.0)(X, ALPHA), 2 * told - untold, atol=1e-5)
+
+
+def test_autoguided_normals():
+    """Of normals of deviations s, and b of the weaker network, w makes one of s^w b^(1 - w): d log x is linear in w."""
+    s, b, w = np.array([0.5, 0.8, 1.2]), np.array([0.9, 1.0, 1.1]), 1.5
+
+    def best(variance):
+        def network(x_t, alpha):
+            a = alpha[:, PROCESS.groups.index]
+            return (a * variance - (1 - a)) / (a**2 * variance + (1 - a) ** 2) * x_t
+
+        return network
+
+    led, deviation = gdm.autoguided(best(s**2), best(b**2), w), s**w * b ** (1 - w)
+    x = gdm.generate(led, PROCESS, SCHEDULE, Z, **ADAPTIVE)
+    np.testing.assert_allclose(x, Z * deviation, rtol=1e-4)
+    np.testing.assert_allclose(gdm.encode(led, PROCESS, SCHEDULE, x, **ADAPTIVE), Z, atol=1e-4)
+    found = gdm.log_likelihood(led, PROCESS, SCHEDULE, X, solver="rk4", steps=40).total
+    np.testing.assert_allclose(found, scipy.stats.norm.logpdf(X, scale=deviation).sum(1), atol=1e-3)
+
+
+@pytest.mark.parametrize("w", [-0.1, float("nan")])
+def test_autoguidance_is_not_negative(w):
+    with pytest.raises(ValueError, match=f"autoguidance: must not be negative, got {w}"):
+        gdm.autoguided(u, u, w)
+
+
+def test_labels_go_around_autoguidance():
+    with pytest.raises(ValueError, match="give the label afterwards"):
+        gdm.autoguided(gdm.guided(u, 3), u, 2.0)
 
 
 def test_a_network_must_answer_in_kind():

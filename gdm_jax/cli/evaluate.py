@@ -24,6 +24,7 @@ EXAMPLES = """examples:
 """
 # Options that say how samples are made, which --images are not.
 OF_SAMPLES = ("count", "sets", "solver", "steps", "rtol", "atol", "order", "overlap", "boundaries", "label", "guidance")
+OF_SAMPLES += ("autoguidance", "weak_step")
 
 
 def arguments(command: argparse.ArgumentParser) -> None:

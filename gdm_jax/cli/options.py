@@ -38,6 +38,10 @@ def model(
     workdir(command)
     add = command.add_argument
     add("--checkpoint", type=int, metavar="STEP", help="Step of the checkpoint to load. Default: the newest.")
+    text = "Autoguidance: above 1 leads samples away from what an earlier checkpoint gets wrong, at twice the calls."
+    add("--autoguidance", type=float, metavar="W", help=text)
+    text = "Step of that earlier checkpoint; config.training.keep_every says which are kept."
+    add("--weak-step", type=int, metavar="STEP", help=text)
     add("--out", metavar="DIR", help="Folder to write to. Default: the workdir.")
     add("--solver", metavar="NAME", help=f"Solver of the ODE: {', '.join(solvers)}. Default: {default}.")
     text = "Number of steps: a total, at least one for each group, or one number for each group. 0 adapts them. "
@@ -101,6 +105,7 @@ def of_model(arguments: argparse.Namespace) -> OfModel:
     given = {name: value for name, value in vars(arguments).items() if value is not None}
     loading = {"workdir": arguments.workdir, "step": arguments.checkpoint}
     loading |= {name: tuple(given[name]) for name in ("order", "boundaries") if name in given}
+    loading |= {name: given[name] for name in ("autoguidance", "weak_step") if name in given}
     loading |= {"overlap": (given["overlap"],)} if "overlap" in given else {}
     names = ("solver", "rtol", "atol", "batch", "guidance")
     solving = {"progress": True, **{name: given[name] for name in names if name in given}}

@@ -4,7 +4,7 @@ from gdm_jax.config.build import Experiment
 from gdm_jax.config.read import default, from_dict, from_json, inherit, load, to_json
 from gdm_jax.config.schema import Config, Data, Groupwise, Intervals, Model, Sampling, Training
 from gdm_jax.config.validate import check, check_sampling, check_solver
-from gdm_jax.config.workdirs import averaged, check_unchanged, differences, experiment, of_workdir, resampled
+from gdm_jax.config.workdirs import averaged, check_unchanged, differences, experiment, of_workdir, resampled, trained
 
 __all__ = [
     "Config",
@@ -30,4 +30,5 @@ __all__ = [
     "of_workdir",
     "resampled",
     "to_json",
+    "trained",
 ]

@@ -212,6 +212,13 @@ class Sampling:
         1.0, "Classifier-free guidance where a label is given: 1 follows it as trained, more sharpens.",
         least=0, below=math.inf,
     )  # fmt: skip
+    autoguidance: float = field(
+        1.0, "Autoguidance: above 1 leads away from the network of weak_step, at two calls a point; 1 is without.",
+        least=0, below=math.inf,
+    )  # fmt: skip
+    weak_step: int = field(
+        0, "Step of an earlier checkpoint of the run, for autoguidance; training.keep_every keeps such.", least=0
+    )
 
 
 @dataclasses.dataclass(frozen=True)

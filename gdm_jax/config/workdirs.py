@@ -17,9 +17,10 @@ from gdm_jax import keys
 from gdm_jax.config import read, validate
 from gdm_jax.config.build import Experiment
 from gdm_jax.config.schema import Config, Own
+from gdm_jax.network import Network, autoguided
 from gdm_jax.workdir import checkpoint, manifest
 
-__all__ = ["FREE", "averaged", "check_unchanged", "differences", "experiment", "of_workdir", "resampled"]
+__all__ = ["FREE", "averaged", "check_unchanged", "differences", "experiment", "of_workdir", "resampled", "trained"]
 
 FREE = ("data.dir", "data.path", "training.start_from", "model.remat", "training.keep", "training.accumulate")
 
@@ -68,6 +69,27 @@ def averaged(
     x, alpha = jnp.zeros((1, *config.data.shape)), jnp.zeros((1, found.process.k))
     template = jax.eval_shape(found.network.init, keys.root(0, "parameters"), x, alpha)
     return checkpoint.Checkpoints(pathlib.Path(workdir), create=False).restore_ema(template, step)
+
+
+def trained(
+    workdir: str | os.PathLike, config: Config, found: Experiment, step: int | None = None
+) -> tuple[Network, int]:
+    """The network u that a run left in its workdir, on averaged parameters, and their step.
+
+    Where config.sampling.autoguidance is not 1, it is led away from that of config.sampling.weak_step.
+
+    Args:
+      workdir, config, found, step: As in `averaged`.
+
+    Raises:
+      ValueError: as `averaged`.
+    """
+    params, step = averaged(workdir, config, found, step)
+    u, w = jax.tree_util.Partial(found.network.apply, params), config.sampling.autoguidance
+    if w == 1:
+        return u, step
+    weak, _ = averaged(workdir, config, found, config.sampling.weak_step)
+    return autoguided(u, jax.tree_util.Partial(found.network.apply, weak), w), step
 
 
 def resampled(config: Config, changes: Mapping[str, Any]) -> Config:

@@ -30,6 +30,7 @@ from gdm_jax.evaluation.cache import CHUNK, in_chunks, save
 from gdm_jax.evaluation.judges import Judge, floor
 from gdm_jax.evaluation.sets import Summary, summary
 from gdm_jax.model import Model
+from gdm_jax.network import Autoguided
 from gdm_jax.workdir import files
 
 __all__ = ["KNOWN", "Evaluation", "calls", "check", "compare_images", "evaluate"]
@@ -178,12 +179,12 @@ def compare_images(
 
 
 def calls(model: Model, *, label: Any = None, guidance: Any = None, batch: int = 0, **options: Any) -> int | None:
-    """Number of network calls an image, two a point where guidance is not 1, or None where the steps adapt."""
+    """Number of network calls an image, or None where the steps adapt; each guidance that is not 1 doubles it."""
     sampling = build.solver_options(model.config.sampling, **options)
     path = ode.path.of(model.schedule, steps=sampling.pop("steps"))
     solver = ode.settings(path, forward=False, **sampling).solver
     guidance = model.config.sampling.guidance if guidance is None else guidance
-    at_a_point = 1 if label is None or guidance == 1 else 2
+    at_a_point = (1 if label is None or guidance == 1 else 2) * (2 if isinstance(model.u, Autoguided) else 1)
     return None if path.steps is None else at_a_point * ode.calls(solver, path.steps)
 
 

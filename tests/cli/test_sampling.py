@@ -54,10 +54,10 @@ def test_sample_as_an_mp4(workdir, tmp_path):
     assert np.abs(below(frames[-1], samples) - samples).mean() < 8 < np.abs(below(frames[0], samples) - samples).mean()
 
 
-def test_sample_by_order_overlap_and_label(blocks, tmp_path):
+def test_sample_by_order_overlap_and_guidance(blocks, tmp_path):
     """Each is another way from the same noise, so other images."""
-    found = {}
-    for words in ("", "--order 3 1 2 0", "--overlap 1", "--label 3", "--label 3 --guidance 3"):
+    found, led = {}, "--autoguidance 5 --weak-step 2"
+    for words in ("", "--order 3 1 2 0", "--overlap 1", "--label 3", "--label 3 --guidance 3", led):
         assert run(f"sample --seeds 1 2 {words}", blocks, tmp_path) == 0
         found[words] = arrays(tmp_path / "samples.npz")["x"]
     for a in found:

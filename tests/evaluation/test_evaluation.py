@@ -241,6 +241,8 @@ def test_calls_of_a_model(model):
         return -x_t
 
     watched = dataclasses.replace(model, u=jax.tree_util.Partial(counted))
+    led = dataclasses.replace(model, u=gdm.autoguided(watched.u, model.u, 2.0))
+    assert evaluation.calls(led, steps=3) == 2 * evaluation.calls(model, steps=3)
     for options in ({}, {"solver": "heun", "steps": 3}, {"solver": "tsit5", "steps": 5}, {"steps": (2, 4)}):
         made.clear()
         watched.sample(8, **options)

@@ -19,7 +19,8 @@ def workdir(digits_dir, tmp_path_factory):
             "process": {"groups": "frequency_bands", "basis": "dct", "bands": [2, 8], "strict": True},
             "schedule": {"order": ORDERS, "overlap": [0.0, 1.0]},
             "model": {"name": "mlp", "channels": 32, "blocks": 1, "classes": 10},
-            "training": {"batch": 32, "steps": 10, "warmup_images": 0, "learning_rate": 0.02, "ema_ramp": 0.05},
+            "training": {"batch": 32, "steps": 10, "save_every": 5, "warmup_images": 0}
+            | {"learning_rate": 0.02, "ema_ramp": 0.05},
             "sampling": {"steps": [6]},
         }
     )

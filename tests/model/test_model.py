@@ -147,6 +147,32 @@ def test_guidance(model):
     np.testing.assert_allclose(model.under(guidance=3.0).sample(seeds=seeds, label=3), by[3], atol=1e-5)
 
 
+def test_autoguidance(workdir, model):
+    """Away from the network of the fifth step, also under a label; 1 is without it."""
+    weak = gdm.load(workdir, step=5)
+    led = gdm.load(workdir, autoguidance=2.0, weak_step=5)
+    network = gdm.guided(gdm.autoguided(model.u, weak.u, 2.0), 3)
+    z = gdm.noise(range(3), SHAPE)
+    expected = gdm.generate(network, model.process, model.schedule, z, solver="euler", steps=6)
+    found = led.decode(z, label=3, solver="euler", steps=6)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.abs(found - model.decode(z, label=3, solver="euler", steps=6)).max() > 1e-3
+    np.testing.assert_array_equal(gdm.load(workdir, weak_step=5).sample(3), model.sample(3))
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"autoguidance": 2.0}, "sampling.weak_step: must be the step of an earlier checkpoint"),
+        ({"autoguidance": 2.0, "weak_step": 7}, r"checkpoint: none at step 7 in .*; there are \[5, 10\]"),
+        ({"autoguidance": -1.0, "weak_step": 5}, "sampling.autoguidance: must be"),
+    ],
+)
+def test_bad_autoguidance(workdir, changes, message):
+    with pytest.raises(ValueError, match=message):
+        gdm.load(workdir, **changes)
+
+
 def test_a_labelled_digit_comes_back_under_its_label_alone(model, digits):
     """Three digits, each inverted under a label of its own."""
     found = model.invert(digits[:3], label=[3, 5, 7])
@@ -194,6 +220,7 @@ def test_another_order_compiles_nothing(model):
         (lambda model, x: model.sample(2, label=3.0), "label: must be a whole number"),
         (lambda model, x: model.sample(2, label=[[1, 2]]), "label: must be a whole number"),
         (lambda model, x: model.sample(2, guidance=2.0), "guidance: needs a label to guide towards"),
+        (lambda model, x: model.under(autoguidance=2.0, weak_step=5), "autoguidance: .* give it to gdm_jax.load"),
         (lambda model, x: model.sample(2, label=1, guidance=-1.0), "guidance: must not be negative, got -1.0"),
         (lambda model, x: model.sample(2, label=1, guidance=float("nan")), "guidance: must not be negative, got nan"),
         (lambda model, x: model.fill(x, [1]), r"not trained to go on from groups \[1\]; .* \[0\], \[2\], \[0, 1\]"),
