@@ -168,6 +168,7 @@ class Training:
         table=Table(DENSITIES, "gdm_jax.process.times.DENSITIES"),
     )  # fmt: skip
     width: float = field(1.0, "Width of logit_normal.", above=0)
+    tails: float = field(0.0, "Share of the examples at uniform times, whatever the density.", least=0, below=1)
     shift: tuple[float, ...] = field(
         (), "Factor for each group on the noise to signal at the times drawn; below 1 is nearer the data.", above=0
     )

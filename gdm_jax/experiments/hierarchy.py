@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gdm_jax import latent
+from gdm_jax import data, latent
 from gdm_jax.drawing import charts
 from gdm_jax.evaluation import Judge
 from gdm_jax.experiments.lab import Lab
@@ -19,6 +19,7 @@ __all__ = ["run"]
 IMAGES = {"paper": 4_500, "small": 1_000, "smoke": 200}  # images encoded for normality and probes
 MEMBERS = {"paper": (96, 16), "small": (48, 16), "smoke": (4, 4)}  # sets of samples, and samples a set
 STEPS = {"paper": 64, "small": 32, "smoke": 4}  # steps of Heun, where images are encoded
+SHOWN = 6  # images on a sheet
 RECONSTRUCTED = {"paper": 256, "small": 128, "smoke": 16}
 
 
@@ -71,11 +72,12 @@ def _reconstruction(model: Model, x: np.ndarray, judge: Judge, **options: Any) -
 def _sheets(model: Model, x: np.ndarray, labels: np.ndarray) -> tuple[dict[str, Image.Image], list[int]]:
     """Figs. 3, 4b and 6-9 on real images, and the numbers of the images whose latent does not decode to them.
 
-    The images are of different classes where there are classes.
+    Neighbours are of different classes where there are classes.
     """
-    firsts = np.unique(labels, return_index=True)[1]
-    firsts = firsts if len(firsts) > 1 else np.arange(len(x))
-    source = edits.from_images(model, x[np.resize(firsts, 6)])
+    of_classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    each = -(-SHOWN // len(of_classes))
+    chosen = [np.resize(of_class[data.spread(each, len(of_class))], each) for of_class in of_classes]
+    source = edits.from_images(model, x[np.stack(chosen, axis=1).ravel()[:SHOWN]])
 
     def first(count: int) -> edits.Source:
         return source._replace(x=source.x[:count], z=source.z[:count])

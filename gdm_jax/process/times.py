@@ -8,6 +8,9 @@ A share p_j of the examples falls into the interval of group j. The noise s = 1 
 
     s -> shift_j s / (1 - s + shift_j s)        the ratio of noise to signal times shift_j (Esser et al., 2403.03206)
 
+A share of the examples keeps s = v instead: a narrow density all but leaves out the ends of the interval, where a
+precise solver asks the network as often as elsewhere.
+
 None of this changes what a network learns in the end. It decides how soon it learns what.
 """
 
@@ -46,6 +49,7 @@ def times(
     schedule: Schedule,
     *,
     density: Callable[[Values], Values] = uniform,
+    tails: float = 0.0,
     shares: Sequence[float] = (),
     shift: Sequence[float] = (),
 ) -> Float[Array, " batch"]:
@@ -56,6 +60,7 @@ def times(
         numbers spread evenly over [0, 1) give times spread evenly over the density.
       schedule: Schedules, one for each example.
       density: Quantile function of the noise in a group's interval.
+      tails: Share of each group's examples whose noise is uniform before the shift, whatever the density.
       shares: Weight of each group among the examples. Empty for the lengths of the intervals.
       shift: Factor for each group on the ratio of noise to signal. Empty for 1.
 
@@ -73,7 +78,8 @@ def times(
     def chosen(values):
         return jnp.take_along_axis(jnp.broadcast_to(values, start.shape), group[:, None], axis=-1)[:, 0]
 
-    noise = density((v - chosen(since)) / (chosen(until) - chosen(since)))
+    noise = (v - chosen(since)) / (chosen(until) - chosen(since))
+    noise = jnp.where(noise < tails, noise / max(tails, 1e-6), density(jnp.maximum(noise - tails, 0) / (1 - tails)))
     factor = chosen(jnp.asarray(shift or 1.0, jnp.float32))
     noise = factor * noise / (1 - noise + factor * noise)
     return chosen(start) + (chosen(end) - chosen(start)) * noise

@@ -99,7 +99,8 @@ def draw(
     drawn = Draws(v, *jax.vmap(one)(position))
     density = choose(DENSITIES, training.density, "training.density")
     density = functools.partial(density, width=training.width) if "width" in takes(density) else density
-    return drawn._replace(t=times(v, drawn.schedule, density=density, shares=training.shares, shift=training.shift))
+    told = {"tails": training.tails, "shares": training.shares, "shift": training.shift}
+    return drawn._replace(t=times(v, drawn.schedule, density=density, **told))
 
 
 def make_step(config: Config, net: Any, process: Process, family: Family) -> Callable:

@@ -88,6 +88,7 @@ FOLDER = pathlib.Path(__file__).parents[2] / "configs"
         ("training.density", "logitnormal", "training.density: must be one of uniform, logit_normal, got "
          "'logitnormal'; did you mean 'logit_normal'?"),
         ("training.width", 0.0, "training.width: must be positive, got 0.0"),
+        ("training.tails", 1.0, "training.tails: must be in [0, 1), got 1.0"),
         ("training.shares", (1.0, 1.0), "training.shares: must be one number for each of 1 groups, got (1.0, 1.0)"),
         ("training.shift", (0.5, 0.0), "training.shift: must be positive each, got (0.5, 0.0)"),
         ("training.shift", (0.5, 0.5), "training.shift: must be one number for each of 1 groups, got (0.5, 0.5)"),

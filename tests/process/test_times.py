@@ -33,17 +33,18 @@ def mixture(t, schedule, shares, of_noise):
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
-@pytest.mark.parametrize("width", [0.0, 0.7])
-def test_times_follow_their_mixture(schedule, width):
+@pytest.mark.parametrize("width, tails", [(0.0, 0.0), (0.7, 0.0), (0.7, 0.25)])
+def test_times_follow_their_mixture(schedule, width, tails):
     """The empirical distribution is the mixture's, and evenly spread numbers meet it within a few of their steps."""
     shares, shift = (0.2, 0.5, 0.3), (0.5, 1.0, 3.0)
 
     def of_noise(s, j):
         with np.errstate(divide="ignore"):
             logit = np.log(s) - np.log1p(-s) - np.log(shift[j])
-        return scipy.stats.norm.cdf(logit / width) if width else scipy.stats.logistic.cdf(logit)
+        plain = scipy.stats.logistic.cdf(logit)
+        return (1 - tails) * scipy.stats.norm.cdf(logit / width) + tails * plain if width else plain
 
-    how = {"density": functools.partial(logit_normal, width=width)} if width else {}
+    how = {"density": functools.partial(logit_normal, width=width), "tails": tails} if width else {}
     t = np.sort(times(V, many(schedule), shares=shares, shift=shift, **how)).astype(np.float64)
     assert 0 <= t.min() and t.max() < 1
     np.testing.assert_allclose(mixture(t, schedule, shares, of_noise), V, atol=1e-3)

@@ -140,6 +140,11 @@ def test_shares_and_density_of_the_config_are_drawn(tiny):
         alpha = alpha[(alpha > 0) & (alpha < 1)]
         assert len(alpha) == pytest.approx(4000 * share, abs=2)
         assert np.std(np.log((1 - alpha) / alpha)) == pytest.approx(width, rel=0.05)
+    drawn = draws(tiny(density="logit_normal", width=width, tails=0.5, batch=4000), 0, jnp.arange(4000), (1,))
+    alpha = np.asarray(drawn.schedule.alpha(drawn.t), np.float64)
+    alpha = alpha[(alpha > 0) & (alpha < 1)]
+    in_tails = np.mean(np.abs(np.log((1 - alpha) / alpha)) > 3)  # where the narrow density has none
+    assert in_tails == pytest.approx(0.5 * 2 / (1 + np.exp(3)), rel=0.05)
 
 
 def test_share_of_labels_withheld(tiny, share=0.3):
