@@ -7,7 +7,8 @@ The data are Fruits-360 by Mihai Oltean (CC BY-SA 4.0): 11,822 views to train wi
 each variety was turned before the camera, so that views of a variety are near each other. Training and test hold
 different varieties, and a split by files would not do. The kind of fruit is the name of its folder.
 
-Not measured yet.
+Training takes 55 minutes on one slow core. Swapping the lowest band carries colour and outline from fruit to fruit; the
+samples are fruits, but grainy. configs/README.md shows both.
 """
 
 from gdm_jax.config import inherit
