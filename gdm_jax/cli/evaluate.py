@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
     files.claim(judges, "", field="--judges")
     model = load(**loading)
     if images and given:
-        raise ValueError(f"--{given[0]}: says how samples are made; --images are judged as they are")
+        raise ValueError(f"--{given[0].replace('_', '-')}: says how samples are made; --images are judged as they are")
     x = inputs.pictures([images], model) if images else None
     if x is None:
         evaluation.check(model, **of_samples, **{name: solving[name] for name in solving if name != "progress"})

@@ -16,7 +16,7 @@ EXAMPLES = """examples:
   gdm sample --workdir runs/digits_orders --order 3 1 2 0
   gdm sample --workdir runs/digits_orders --overlap 1
   gdm sample --workdir runs/digits_labels --label 3 --guidance 2
-  gdm sample --workdir runs/mnist --autoguidance 1.5 --weak-step 500
+  gdm sample --workdir runs/mnist_hour --autoguidance 1.3 --weak-step 2000
 """
 
 
