@@ -107,9 +107,9 @@ def check(
     """Raises ValueError for values that no edit of the model takes; asked before anything is solved."""
     keys.check_seeds([seed])
     check_groups(groups, model.process.k)
-    blank = np.zeros((1, *model.config.data.shape), np.float32)
-    for element in elements:
-        latent.traverse(model.process, blank, element, [0.0], channel=channel)
+    blank = jax.ShapeDtypeStruct((1, *model.config.data.shape), np.float32)
+    for element in elements:  # traced, not computed
+        jax.eval_shape(lambda z, e=element: latent.traverse(model.process, z, e, [0.0], channel=channel), blank)
     _count(count)
 
 
