@@ -43,6 +43,6 @@ def run(lab: Lab) -> Report:
     series = {name: [one.frechet.mean for one in of] for name, of in found.items()}
     ratio = series["bands"][-1] / series["one group"][-1]
     text += f"\nAt the end the distance of the bands is {ratio:.3g} times that of one group.\n"
-    chart = charts.curve(images, series, x_label="images seen", y_label="Frechet distance", log="xy")
+    chart = charts.curve(images / 1000, series, x_label="thousand images seen", y_label="Frechet distance", log="xy")
     numbers = {"images": images.tolist(), "found": {name: [one.as_dict() for one in of] for name, of in found.items()}}
     return Report(text, numbers, {"distances": chart})
