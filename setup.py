@@ -43,10 +43,12 @@ setup(
         "vgg": ["keras>=3.15"],  # VGG-19 features for perceptual variance
         "fid": ["torch-fidelity>=0.4.0"],  # Inception features for Frechet distances
         "mp4": ["av>=14"],
+        "plan": ["jax[tpu]"],  # the compiler of TPUs, for gdm plan
         "test": [
             "av>=14",
             "beartype>=0.22",  # checks types and shapes at every call in the tests
             "hypothesis>=6.100",
+            "jax[tpu]",  # compiles for a TPU without one
             "matplotlib>=3.9",
             "mpmath>=1.3",
             "pyright[nodejs]>=1.1.400",

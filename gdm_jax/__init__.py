@@ -7,7 +7,7 @@ Rooms on floors; each imports from the floors below its own, and from itself (te
     3   conditional, likelihood, config, data, drawing, metrics
     4   model, training
     5   reports, evaluation
-    6   experiments
+    6   experiments, planning
     7   cli
 """
 

@@ -34,6 +34,7 @@ from gdm_jax.cli import (
     fill,
     info,
     likelihood,
+    plan,
     prepare,
     sample,
     train,
@@ -206,6 +207,7 @@ COMMANDS: dict[str, ModuleType] = {
     "evaluate": evaluate,
     "experiment": experiment,
     "info": info,
+    "plan": plan,
     "prepare": prepare,
     "figures": figures,
 }

@@ -1,5 +1,7 @@
 """Spreading work over devices: `jax.jit` on one, `jax.pmap` on many. The only module that knows of pmap.
 
+`over_mesh` is the same step under `jax.shard_map`, which unlike pmap can be compiled for devices that are not here.
+
 The state is never stacked: it goes in whole (in_axes=None) and comes out whole (out_axes=None), only the batch is
 split. On several hosts each passes its own share of the batch, and the collective spans all devices.
 """
@@ -7,13 +9,13 @@ split. On several hosts each passes its own share of the batch, and the collecti
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 from jaxtyping import Shaped
 
-__all__ = ["AXIS", "check_batch", "of_all_hosts", "over_devices", "place", "shared", "split"]
+__all__ = ["AXIS", "check_batch", "of_all_hosts", "over_devices", "over_mesh", "place", "shared", "split"]
 
 AXIS = "devices"
 State = TypeVar("State")
@@ -45,6 +47,23 @@ def over_devices(step: Callable) -> Callable:
         donate_argnums=0,
     )
     return lambda state, batch: mapped(state, jax.tree.map(split, batch))
+
+
+def over_mesh(step: Callable, mesh: jax.sharding.Mesh) -> Any:
+    """What `over_devices` maps, over the devices of a mesh with the axis AXIS: (state, whole batch) -> the same.
+
+    A jitted function, whose `lower` takes shapes in place of arrays.
+    """
+    whole, split = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec(AXIS)
+    mapped = jax.shard_map(
+        lambda state, batch: step(state, batch, axis_name=AXIS),
+        mesh=mesh,
+        in_specs=(whole, split),
+        out_specs=whole,
+        check_vma=False,  # as under pmap, the step itself says what is summed
+    )
+    placed = [jax.sharding.NamedSharding(mesh, spec) for spec in (whole, split)]
+    return jax.jit(mapped, donate_argnums=0, in_shardings=tuple(placed), out_shardings=placed[0])
 
 
 def place(state: State) -> State:

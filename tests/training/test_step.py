@@ -24,10 +24,12 @@ def parts(config):
 
 
 def steps(config, mapped, count=5):
-    """Losses, gradient norms and the final state of some steps from the start."""
+    """Losses, gradient norms and the final state of some steps from the start, on one device or mapped over eight."""
     net, process, family = parts(config)
     step = make_step(config, net, process, family)
-    step = parallel.over_devices(step) if mapped else jax.jit(step)
+    mesh = jax.sharding.Mesh(jax.devices(), (parallel.AXIS,))
+    ways = {"pmap": parallel.over_devices, "mesh": lambda step: parallel.over_mesh(step, mesh)}
+    step = ways[mapped](step) if mapped else jax.jit(step)
     state = created(config, net, process.k)
     batches = data.stream(data.open_source(config.data), seed=config.seed, batch=config.training.batch)
     metrics = []
@@ -40,13 +42,14 @@ def steps(config, mapped, count=5):
 
 @pytest.fixture(scope="module")
 def on_one(tiny):
-    return steps(tiny(), mapped=False)
+    return steps(tiny(), mapped="")
 
 
-def test_eight_devices_equal_one(tiny, on_one):
+@pytest.mark.parametrize("mapped", ["pmap", "mesh"])
+def test_eight_devices_equal_one(tiny, on_one, mapped):
     """The same noise and the same mean gradient: the same losses, and parameters but for rounding under Adam."""
     assert jax.device_count() == 8
-    metrics, state = steps(tiny(), mapped=True)
+    metrics, state = steps(tiny(), mapped=mapped)
     np.testing.assert_allclose(metrics, on_one[0], rtol=1e-5)
     same(state.params, on_one[1].params, atol=1e-4)
     same(state.ema, on_one[1].ema, atol=1e-4)
@@ -54,7 +57,7 @@ def test_eight_devices_equal_one(tiny, on_one):
 
 
 def test_accumulation_equals_one_big_batch(tiny, on_one):
-    metrics, state = steps(tiny(accumulate=4), mapped=False)
+    metrics, state = steps(tiny(accumulate=4), mapped="")
     np.testing.assert_allclose(metrics, on_one[0], rtol=1e-5)
     same(state.params, on_one[1].params, atol=1e-4)
 
@@ -68,7 +71,7 @@ def labelled(config, **changes):
 def test_eight_devices_equal_one_with_labels(tiny):
     """Also which labels are withheld, and the noise of dequantisation."""
     config = labelled(tiny(label_dropout=0.5), dequantise=True, levels=17)
-    (one, state), (eight, mapped) = (steps(config, mapped=mapped, count=3) for mapped in (False, True))
+    (one, state), (eight, mapped) = (steps(config, mapped=mapped, count=3) for mapped in ("", "pmap"))
     np.testing.assert_allclose(eight, one, rtol=1e-5)
     same(mapped.params, state.params, atol=1e-4)
 
@@ -202,7 +205,7 @@ def test_dequantisation_moves_by_at_most_half_a_level(tiny, monkeypatch):
 
 
 def test_ema_starts_at_the_parameters_and_follows(tiny):
-    (_, one), (_, two) = (steps(tiny(), mapped=False, count=n) for n in (1, 2))
+    (_, one), (_, two) = (steps(tiny(), mapped="", count=n) for n in (1, 2))
     same(one.ema, one.params)
     decay = 0.5 ** (16 / (0.5 * 16))
     same(two.ema, jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, one.ema, two.params), atol=1e-6)
@@ -213,5 +216,5 @@ def test_sixteen_bits_train_as_eight_do(tiny, monkeypatch):
     found = []
     for dtype in (np.uint8, np.uint16):
         monkeypatch.setattr(data, "open_source", lambda *_, dtype=dtype, **__: Ramp((8, 8, 1), dtype))
-        found.append(steps(tiny(), mapped=False, count=2)[0])
+        found.append(steps(tiny(), mapped="", count=2)[0])
     np.testing.assert_allclose(*found, rtol=2e-2)

@@ -1,0 +1,55 @@
+"""Say what a slice of TPU chips would do with a config: memory, time and the largest batch. No chip is needed.
+
+The training step and a step of sampling are compiled by the TPU's own compiler (pip install 'gdm-jax[plan]'). A large
+network takes it minutes; a shallower one is a quick look.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+
+from gdm_jax.cli import options, outputs
+
+__all__ = ["EXAMPLES", "arguments", "run"]
+
+EXAMPLES = """examples:
+  gdm plan --config configs/digits.py --topology v5e:2x2
+  gdm plan --config configs/cifar10.py --topology v5e:4x4 --batch 32 --config.model.dtype=bfloat16
+  gdm plan --config configs/cifar10.py --topology v5e:4x4 --config.model.blocks=1
+  gdm plan --config configs/ffhq64_bands.py --topology v6e:4x4 --variants --largest --out plans
+"""
+
+
+def arguments(command: argparse.ArgumentParser) -> None:
+    options.config(command)
+    add = command.add_argument
+    add("--topology", required=True, metavar="CHIP:SHAPE", help="The slice: v5e:4x4, v5p:2x2x1, v6e:2x4 and so on.")
+    add("--batch", type=int, metavar="N", help="Examples a chip. Default: training.batch over all chips.")
+    add("--variants", action="store_true", help="Compile in both types as well, without and with remat.")
+    add("--largest", action="store_true", help="Look for the largest batch a chip holds, by compiling.")
+    add("--out", metavar="DIR", help="Folder for plan.md and plan.json. Default: the table is printed alone.")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    file, overrides, batch = arguments.config, arguments.overrides, arguments.batch
+    out = arguments.out and pathlib.Path(arguments.out)
+
+    from gdm_jax import config, planning
+
+    if batch is not None and batch < 1:
+        raise ValueError(f"--batch: must be at least 1, got {batch}")
+    if out:
+        outputs.claim(out, "plan.md", "plan.json")
+    found = planning.plan(
+        config.load(file, overrides),
+        arguments.topology,
+        batch=batch,
+        variants=arguments.variants,
+        most=arguments.largest,
+    )
+    report = planning.report(found)
+    if out:
+        outputs.report(out, "plan", report)
+    else:
+        print(report.text)

@@ -1,0 +1,157 @@
+"""The programs of a config as a slice would run them, and what the compiler says of each for one chip."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import time
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from gdm_jax.config import Config
+from gdm_jax.config.build import Experiment
+from gdm_jax.devices import parallel
+from gdm_jax.training import state
+from gdm_jax.training.step import make_step
+
+__all__ = ["COLLECTIVES", "Program", "Size", "compiled", "sampling_step", "training_step"]
+
+COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "collective-permute", "all-to-all")
+_BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s16": 2, "u16": 2, "f32": 4, "s32": 4, "u32": 4}
+_BYTES |= {"f64": 8, "s64": 8, "u64": 8}
+
+
+class Size(NamedTuple):
+    """Bytes of a chip's memory by kind.
+
+    Attributes:
+      arguments: What the program is given, such as the state and the batch.
+      results: What it returns beside what takes the place of an argument.
+      temporaries: What it needs on the way.
+      code: The program itself.
+    """
+
+    arguments: int
+    results: int
+    temporaries: int
+    code: int
+
+    @property
+    def total(self) -> int:
+        return sum(self)
+
+
+class Program(NamedTuple):
+    """What the compiler says of a program, for one chip and one run of it.
+
+    Attributes:
+      batch: Examples a chip.
+      size: Memory that it takes.
+      operations: Arithmetic operations.
+      traffic: Bytes read from and written to memory.
+      collectives: Name and bytes of each exchange between chips.
+      seconds: Time that it took to compile.
+      text: The compiled program.
+    """
+
+    batch: int
+    size: Size
+    operations: float
+    traffic: float
+    collectives: list[tuple[str, int]]
+    seconds: float
+    text: str
+
+
+def training_step(config: Config, found: Experiment, devices: Sequence[Any], batch: int) -> jax.stages.Lowered:
+    """The training step on a slice, to be compiled: `parallel.over_mesh` of the step that `gdm train` maps.
+
+    Args:
+      config: Config of the experiment.
+      found: What the config describes.
+      devices: Devices of the slice.
+      batch: Examples a chip.
+    """
+    size = batch * len(devices)
+    config = dataclasses.replace(config, training=dataclasses.replace(config.training, batch=size))
+    shape, net, k = config.data.shape, found.network, found.process.k
+    whole = jax.eval_shape(lambda: state.create(net, shape, k, training=config.training, seed=config.seed))
+    numbers = jax.ShapeDtypeStruct((size,), jnp.int32)
+    images = jax.ShapeDtypeStruct((size, *shape), jnp.uint8 if len(shape) == 3 else jnp.float32)
+    step = parallel.over_mesh(make_step(config, net, found.process, found.family), _mesh(devices))
+    return step.lower(whole, {"x": images, "label": numbers, "position": numbers})
+
+
+def sampling_step(config: Config, found: Experiment, devices: Sequence[Any], batch: int) -> jax.stages.Lowered:
+    """One step of Euler's on a slice, to be compiled: a network call and x_t + h u(x_t, alpha).
+
+    Args:
+      config, found, devices, batch: As in `training_step`.
+    """
+    mesh, net = _mesh(devices), found.network
+    split, whole = NamedSharding(mesh, PartitionSpec(parallel.AXIS)), NamedSharding(mesh, PartitionSpec())
+    x = jax.ShapeDtypeStruct((batch * len(devices), *config.data.shape), jnp.float32)
+    alpha = jax.ShapeDtypeStruct((batch * len(devices), found.process.k), jnp.float32)
+    params = jax.eval_shape(net.init, jax.random.key(0), x, alpha)
+
+    def step(params, x_t, alpha, h):
+        return x_t + h * net.apply(params, x_t, alpha)
+
+    jitted = jax.jit(step, in_shardings=(whole, split, split, whole), out_shardings=split, donate_argnums=1)
+    return jitted.lower(params, x, alpha, jax.ShapeDtypeStruct((), jnp.float32))
+
+
+def compiled(lowered: jax.stages.Lowered, batch: int) -> Program:
+    """Compile a program for its slice, and ask what it costs.
+
+    Raises:
+      MemoryError: If it does not fit into a chip's memory; its text says by how much.
+    """
+    began = time.perf_counter()
+    try:
+        with warnings.catch_warnings():  # a cache of programs keeps those of a slice, but cannot read them
+            warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry")
+            program = lowered.compile()
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise MemoryError(_overflow(str(error))) from error
+    seconds, memory, text = time.perf_counter() - began, program.memory_analysis(), program.as_text()
+    assert memory is not None and text is not None
+    size = Size(
+        memory.argument_size_in_bytes,
+        memory.output_size_in_bytes - memory.alias_size_in_bytes,
+        memory.temp_size_in_bytes,
+        memory.generated_code_size_in_bytes,
+    )
+    cost = program.cost_analysis() or {}
+    return Program(batch, size, cost["flops"], cost["bytes accessed"], _collectives(text), seconds, text)
+
+
+def _mesh(devices: Sequence[Any]) -> Mesh:
+    return Mesh(np.asarray(devices), (parallel.AXIS,))
+
+
+def _collectives(text: str) -> list[tuple[str, int]]:
+    """Name and bytes of each exchange in a compiled program; one in two halves counts at its start."""
+    found = []
+    for result, name in re.findall(rf"= (.+?) ({'|'.join(COLLECTIVES)})(?:-start)?\(", text):
+        shapes = re.findall(r"\b([a-z]+\d*)\[([\d,]*)\]", result)
+        sizes = [_BYTES[kind] * int(np.prod([int(n) for n in axes.split(",") if n])) for kind, axes in shapes]
+        found.append((name, sum(sizes)))
+    return found
+
+
+def _overflow(error: str) -> str:
+    """What the compiler says of memory, without the rest: how much is used, there, and lacking."""
+    found = re.search(r"Used (\S+) of (\S+) hbm\. Exceeded hbm capacity by (\S+)\.", error)
+    if not found:
+        return error.splitlines()[0]
+    used, there, lacking = (f"{number[:-1]} {number[-1]}iB" for number in found.groups())
+    return f"needs {used} of a chip's memory, which has {there}: {lacking} too much"

@@ -1,0 +1,133 @@
+"""Plans: a small network compiled for four chips that are not here, and what is made of the compiler's numbers."""
+
+import json
+
+import jax
+import pytest
+
+from gdm_jax import cli, planning
+from gdm_jax import config as configs
+from gdm_jax.planning import planner, programs
+from gdm_jax.training import state
+from tests.runs import config_file
+
+CHIP = planning.CHIPS["v5e"]
+TEXT = """
+  %all-reduce.3 = (f32[16]{0:T(128)S(1)}, /*index=1*/bf16[3,4]{1,0}) all-reduce(%a, %b), channel_id=1
+  %start = f32[8]{0} all-gather-start(%c)
+  %done = f32[8]{0} all-gather-done(%start)
+  %fused = f32[7]{0} fusion(%d), metadata={op_name="all-reduce"}
+"""
+
+
+def program(batch, total, **others):
+    size = planning.Size(total, 0, 0, 0)
+    values = {"operations": 1.0, "traffic": 1.0, "collectives": [], "seconds": 0.0, "text": ""} | others
+    return planning.Program(batch, size, **values)
+
+
+@pytest.fixture(scope="module")
+def small(tiny):
+    """The step of the tests' tiny MLP on four chips, two examples on each."""
+    _, chips = planning.devices("v5e:2x2")
+    config = tiny()
+    found = configs.check(config)
+    step = planning.compiled(planning.training_step(config, found, chips, 2), 2)
+    return config, found, step, planning.compiled(planning.sampling_step(config, found, chips, 2), 2)
+
+
+def test_chips_exchange_gradients_and_metrics_alone(small):
+    """One sum, of the gradients and the loss, where equal ones of two biases go once; and none in sampling."""
+    config, found, step, sampling = small
+    params = jax.eval_shape(
+        lambda: state.create(found.network, config.data.shape, found.process.k, training=config.training, seed=0)
+    ).params
+    numbers = sum(leaf.size for leaf in jax.tree.leaves(params)) + 1
+    [(name, size)] = step.collectives
+    assert name == "all-reduce" and 0.99 * 4 * numbers < size <= 4 * numbers
+    assert sampling.collectives == []
+
+
+def test_the_state_stays_in_its_place(small):
+    """Every array of the state is written over: the metrics alone are new."""
+    config, found, step, _ = small
+    whole = jax.eval_shape(
+        lambda: state.create(found.network, config.data.shape, found.process.k, training=config.training, seed=0)
+    )
+    assert step.text.count("may-alias") + step.text.count("must-alias") == len(jax.tree.leaves(whole))
+    assert step.size.results < 4096 < step.size.arguments
+
+
+def test_collectives_of_a_text():
+    assert programs._collectives(TEXT) == [("all-reduce", 4 * 16 + 2 * 12), ("all-gather", 32)]
+
+
+def test_what_lacks():
+    error = "RESOURCE_EXHAUSTED: Ran out of memory. Used 17.31G of 15.75G hbm. Exceeded hbm capacity by 1.56G.\n\nmore"
+    assert programs._overflow(error) == "needs 17.31 GiB of a chip's memory, which has 15.75 GiB: 1.56 GiB too much"
+    assert programs._overflow("RESOURCE_EXHAUSTED: else\nmore") == "RESOURCE_EXHAUSTED: else"
+
+
+@pytest.mark.parametrize(
+    "costs, binds",
+    [
+        ({"operations": 197e9, "traffic": 8e6}, (1e-3, 8e6 / 819e9, 0, "arithmetic")),
+        ({"operations": 1e6, "traffic": 819e6}, (1e6 / 197e12, 1e-3, 0, "memory")),
+        ({"collectives": [("all-reduce", 4e8), ("all-gather", 1e8)]}, (1 / 197e12, 1 / 819e9, 3.375e-3, "network")),
+    ],
+)
+def test_bounds(costs, binds):
+    found = planner.bound(program(1, 1, **costs), CHIP, chips=4)
+    assert (*found, found.binds) == (*(pytest.approx(seconds) for seconds in binds[:3]), binds[3])
+
+
+@pytest.mark.parametrize("fixed, each", [(2**30, 2**27), (2**30, 2**24), (2**20, 2**33), (2**34, 2**20)])
+@pytest.mark.parametrize("begin", [1, 8, 300])
+def test_the_largest_batch(fixed, each, begin):
+    """Of a memory that grows linearly: what is found fits, a sixteenth more does not, and few programs are compiled."""
+    asked = {}
+
+    def ask(n):
+        size = fixed + n * each
+        asked[n] = program(n, size) if size <= CHIP.memory else None
+        return asked[n]
+
+    found = planner.largest(ask, CHIP.memory, ask(begin), begin)
+    fits = max(0, (CHIP.memory - fixed) // each)
+    assert fits * 15 // 16 <= found <= fits
+    assert not found or asked[found]
+    assert any(found < n <= max(found + 1, found * 17 // 16) and one is None for n, one in asked.items())
+    assert len(asked) <= 12
+
+
+def test_command(tiny, tmp_path, capsys):
+    file = config_file(tiny(), tmp_path / "tiny.py")
+    words = ["plan", "--config", str(file), "--topology", "v5e:2x2", "--out", str(tmp_path)]
+    assert cli.main([*words, "--config.model.channels=8"]) == 0
+    text, numbers = (tmp_path / "plan.md").read_text(), json.loads((tmp_path / "plan.json").read_text())
+    assert text.splitlines()[0] == "# v5e:2x2, 4 chips" and text in capsys.readouterr().out
+    assert [one["name"] for one in numbers["programs"]] == ["training, float32", "sampling, float32"]
+    assert all(one["batch"] == 4 and one["images_a_second"] > 0 for one in numbers["programs"])
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ("--topology v9:2x2", "--topology: must be a chip (v5e, v5p, v6e) and a shape, as v5e:4x4, got 'v9:2x2'"),
+        ("--topology v5e", "--topology: must be a chip (v5e, v5p, v6e) and a shape, as v5e:4x4, got 'v5e'"),
+        ("--topology v5e:3x5", "--topology: the compiler does not know 'v5e:3x5'"),
+        ("--topology v5e:4x8", "training.batch: 16 does not divide over 32 chips"),
+        ("--topology v5e:2x2 --batch 0", "--batch: must be at least 1, got 0"),
+    ],
+)
+def test_bad_input(tiny, tmp_path, capsys, words, message):
+    file = config_file(tiny(), tmp_path / "tiny.py")
+    assert cli.main(["plan", "--config", str(file), *words.split()]) == 2
+    error = capsys.readouterr().err
+    assert message in error and len(error.splitlines()) == 1
+
+
+def test_without_the_compiler(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"topology: needs the TPU's compiler; pip install 'gdm-jax\[plan\]'"):
+        planning.devices("v5e:2x2")
