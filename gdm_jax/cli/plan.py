@@ -37,8 +37,6 @@ def run(arguments: argparse.Namespace) -> None:
 
     from gdm_jax import config, planning
 
-    if batch is not None and batch < 1:
-        raise ValueError(f"--batch: must be at least 1, got {batch}")
     if out:
         outputs.claim(out, "plan.md", "plan.json")
     found = planning.plan(

@@ -42,6 +42,7 @@ _ENVIRONMENT = {  # by which libtpu starts where there is no TPU; it reads them 
     "TPU_ACCELERATOR_TYPE": "v5litepod-16",
     "TPU_WORKER_HOSTNAMES": "localhost",
     "TPU_WORKER_ID": "0",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # plans beside each other
 }
 
 

@@ -87,8 +87,10 @@ def plan(
       note: Is told what is compiled; a large network takes minutes.
 
     Raises:
-      ValueError: If the topology is unknown, or training.batch does not divide over its chips.
+      ValueError: If the topology is unknown, batch is below 1, or training.batch does not divide over the chips.
     """
+    if batch is not None and batch < 1:
+        raise ValueError(f"batch: must be at least 1, got {batch}")
     chip, slice_ = devices(topology)
     if batch is None:
         batch, rest = divmod(config.training.batch, len(slice_))

@@ -8,8 +8,7 @@ import pytest
 from gdm_jax import cli, planning
 from gdm_jax import config as configs
 from gdm_jax.planning import planner, programs
-from gdm_jax.training import state
-from tests.runs import config_file
+from tests.runs import config_file, created
 
 CHIP = planning.CHIPS["v5e"]
 TEXT = """
@@ -39,9 +38,7 @@ def small(tiny):
 def test_chips_exchange_gradients_and_metrics_alone(small):
     """One sum, of the gradients and the loss, where equal ones of two biases go once; and none in sampling."""
     config, found, step, sampling = small
-    params = jax.eval_shape(
-        lambda: state.create(found.network, config.data.shape, found.process.k, training=config.training, seed=0)
-    ).params
+    params = jax.eval_shape(lambda: created(config, found.network, found.process.k)).params
     numbers = sum(leaf.size for leaf in jax.tree.leaves(params)) + 1
     [(name, size)] = step.collectives
     assert name == "all-reduce" and 0.99 * 4 * numbers < size <= 4 * numbers
@@ -51,9 +48,7 @@ def test_chips_exchange_gradients_and_metrics_alone(small):
 def test_the_state_stays_in_its_place(small):
     """Every array of the state is written over: the metrics alone are new."""
     config, found, step, _ = small
-    whole = jax.eval_shape(
-        lambda: state.create(found.network, config.data.shape, found.process.k, training=config.training, seed=0)
-    )
+    whole = jax.eval_shape(lambda: created(config, found.network, found.process.k))
     assert step.text.count("may-alias") + step.text.count("must-alias") == len(jax.tree.leaves(whole))
     assert step.size.results < 4096 < step.size.arguments
 
