@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from gdm_jax import keys
 from gdm_jax.config import Config
 from gdm_jax.config.build import Experiment
 from gdm_jax.devices import parallel
@@ -98,7 +99,7 @@ def sampling_step(config: Config, found: Experiment, devices: Sequence[Any], bat
     split, whole = NamedSharding(mesh, PartitionSpec(parallel.AXIS)), NamedSharding(mesh, PartitionSpec())
     x = jax.ShapeDtypeStruct((batch * len(devices), *config.data.shape), jnp.float32)
     alpha = jax.ShapeDtypeStruct((batch * len(devices), found.process.k), jnp.float32)
-    params = jax.eval_shape(net.init, jax.random.key(0), x, alpha)
+    params = jax.eval_shape(net.init, keys.root(config.seed, "parameters"), x, alpha)
 
     def step(params, x_t, alpha, h):
         return x_t + h * net.apply(params, x_t, alpha)
