@@ -37,6 +37,8 @@ def arguments(command: argparse.ArgumentParser) -> None:
     add("--features", choices=names, metavar="NAME", help=text)
     text = "File with the weights of inception. Default: the weights that torch-fidelity downloads."
     add("--weights", metavar="FILE", help=text)
+    text = "Samples that a model is judged by. Default: those of the scale."
+    add("--count", type=int, metavar="N", help=text)
     texts = {"runs": "Folder for models and reports.", "configs": "Folder of config files."}
     for name, default in experiments.DEFAULTS.items():
         add(f"--{name}", default=default, metavar="DIR", help=f"{texts[name]} Default: {default}.")
@@ -45,7 +47,8 @@ def arguments(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     name, workdir, scale = arguments.experiment, arguments.workdir, arguments.scale
     runs, configs = pathlib.Path(arguments.runs), pathlib.Path(arguments.configs)
-    overrides, judged = tuple(arguments.overrides), {"features": arguments.features, "weights": arguments.weights}
+    overrides = tuple(arguments.overrides)
+    judged = {option: getattr(arguments, option) for option in ("features", "weights", "count")}
 
     from gdm_jax import experiments
     from gdm_jax.drawing import charts

@@ -42,6 +42,7 @@ class Lab:
       workdir: Folder of a trained model that takes the place of the model of bands.
       features: Features by which images are judged; the scale's if None.
       weights: File with the weights of Inception.
+      count: Samples that a model is judged by; the scale's if None.
       progress: Whether bars are shown.
     """
 
@@ -52,10 +53,13 @@ class Lab:
     workdir: str | None = None
     features: str | None = None
     weights: str | None = None
+    count: int | None = None
     progress: bool = True
 
     def __post_init__(self) -> None:
         _registry.choose(SCALES, self.scale, "scale")
+        if self.count is not None and self.count < 2:
+            raise ValueError(f"count: at least 2 samples are needed, got {self.count}")
         if self.workdir and self.overrides:
             raise ValueError(f"workdir: its config is fixed; {self.overrides[0]} has no place")
         if not self.workdir and not pathlib.Path(self.configs).is_dir():
@@ -111,7 +115,7 @@ class Lab:
             model,
             self.judge(model),
             self.folder / "evaluations",
-            count=count or settings.count,
+            count=count or self.count or settings.count,
             sets=sets or settings.sets,
             progress=self.progress,
             **options,
@@ -125,7 +129,7 @@ class Lab:
     def about(self, data: configs.Data, *, count: int | None = None, sets: int | None = None) -> str:
         """A sentence that says which distances an experiment reports; count and sets are those of `evaluate`."""
         judge, settings = _judge(self, data), self.settings
-        count, sets = count or settings.count, sets or settings.sets
+        count, sets = count or self.count or settings.count, sets or settings.sets
         text = (
             f"{data.path or data.name} at {'x'.join(map(str, data.shape))}; Frechet distance in "
             f"{judge.name.split()[0]} features of {count:,} samples from {judge.real.count:,} images"
@@ -150,7 +154,7 @@ def write(lab: Lab, name: str, report: Report) -> list[pathlib.Path]:
     """
     folder = claim(lab, name)
     words = ["gdm", "experiment", name, "--scale", lab.scale]
-    given = {option: getattr(lab, option) for option in ("workdir", "features", "weights", "runs", "configs")}
+    given = {option: getattr(lab, option) for option in ("workdir", "features", "weights", "count", "runs", "configs")}
     for option, value in given.items():
         if value and str(value) != DEFAULTS.get(option):
             words += [f"--{option}", str(value)]

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer, Key
 
+from gdm_jax.networks.convolution import convolution
 from gdm_jax.networks.embedding import Jump, Label, no_augmentation, no_label, positional
 from gdm_jax.networks.limits import check_size
 from gdm_jax.process.groups import Groups
@@ -152,7 +153,7 @@ class UNet(nn.Module):
             raise ValueError(f"unet: patch and multipliers need height and width divisible by {divisor}, got {x.shape}")
         block = nn.remat(Block) if self.remat else Block
         block = functools.partial(block, dropout=self.dropout, dtype=self.dtype)
-        conv = functools.partial(nn.Conv, kernel_size=(3, 3), dtype=self.dtype)
+        conv = functools.partial(nn.Conv, kernel_size=(3, 3), conv_general_dilated=convolution, dtype=self.dtype)
 
         embedding = positional(alpha, self.channels)
         features = embedding.shape[-1]
@@ -227,7 +228,7 @@ class Block(nn.Module):
         keys: Key[Array, " batch"] | None,
     ) -> Float[Array, "batch out_height out_width out_channel"]:
         """The features after the block. Without keys nothing is dropped."""
-        conv = functools.partial(nn.Conv, kernel_size=(3, 3), dtype=self.dtype)
+        conv = functools.partial(nn.Conv, kernel_size=(3, 3), conv_general_dilated=convolution, dtype=self.dtype)
         h = nn.silu(GroupNorm(self.dtype, name="norm_0")(x))
         h, x = _resample(h, self.resample), _resample(x, self.resample)
         h = conv(self.channels, kernel_init=_xavier_uniform(), name="conv_0")(h)

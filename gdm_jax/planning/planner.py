@@ -15,6 +15,8 @@ from gdm_jax.reports import Report, table
 __all__ = ["Bound", "Line", "Plan", "bound", "largest", "plan", "report"]
 
 GIB, TRIES = 2**30, 8
+PLAIN = ("batch", "operations", "traffic", "accessed", "collectives", "seconds")
+MOST = 8  # lines that say where the traffic goes
 
 
 class Bound(NamedTuple):
@@ -22,7 +24,7 @@ class Bound(NamedTuple):
 
     Attributes:
       arithmetic: Operations over the rate of arithmetic.
-      memory: Bytes of traffic over the rate of the chip's memory.
+      memory: Bytes of traffic with the chip's memory over its rate.
       network: Bytes that the chip sends, over the rate of its links: 2 (n - 1) / n of what n chips sum.
     """
 
@@ -160,7 +162,8 @@ def bound(program: Program, chip: Chip, chips: int) -> Bound:
     """The time that the stated rates allow a program on a slice."""
     passes = {"all-reduce": 2.0}
     sent = sum(passes.get(name, 1.0) * size * (chips - 1) / chips for name, size in program.collectives)
-    return Bound(program.operations / chip.arithmetic, program.traffic / chip.traffic, sent / chip.network)
+    moved = sum(program.traffic.values())
+    return Bound(program.operations / chip.arithmetic, moved / chip.traffic, sent / chip.network)
 
 
 def report(found: Plan) -> Report:
@@ -180,7 +183,7 @@ def report(found: Plan) -> Report:
                 program.batch,
                 f"{program.size.arguments / GIB:.2f} + {program.size.temporaries / GIB:.2f}",
                 _short(program.operations / 1e9),
-                _short(program.traffic / 1e9),
+                _short(sum(program.traffic.values()) / 1e9),
                 *(_short(1e3 * seconds) for seconds in limit),
                 limit.binds,
                 _short(rate),
@@ -189,19 +192,29 @@ def report(found: Plan) -> Report:
         )
         numbers.append(
             {"name": line.name, "images_a_second": rate, "bound": limit._asdict(), "size": program.size._asdict()}
-            | {name: getattr(program, name) for name in ("batch", "operations", "traffic", "collectives", "seconds")}
+            | {name: getattr(program, name) for name in PLAIN}
         )
     chips = f"{found.chips} chip{'s' * (found.chips > 1)}"
     text = (
         f"# {found.topology}, {chips}\n\nThe TPU's compiler says what a step of training and one of sampling, which is "
-        "a network call and Euler's update, do on one chip. The times are those that the stated rates of arithmetic, "
+        "a network call and Euler's update, do on one chip. Traffic is that with the chip's memory; what the compiler "
+        "keeps on the chip costs none. The times are those that the stated rates of arithmetic, "
         f"of memory and of the network between chips allow; the largest binds. Images a second are of {chips} at that "
         "bound, and hours are those of the whole training. No program was run: a real one takes longer.\n\n"
     )
     heads = ("program", "batch a chip", "GiB, arguments + temporaries", "GF", "GB of traffic")
     heads += ("arithmetic, ms", "memory, ms", "network, ms", "binds", "images a second", "hours")
     plain = {"topology": found.topology, "chips": found.chips, "chip": found.chip._asdict(), "images": found.images}
-    return Report(text + table(heads, rows), plain | {"programs": numbers}, {})
+    text += table(heads, rows) + "".join(_where(line) for line in found.lines[:1] if line.program)
+    return Report(text, plain | {"programs": numbers}, {})
+
+
+def _where(line: Line) -> str:
+    """Where the traffic of a program goes, the most first."""
+    kinds = list(line.program.traffic.items()) if line.program else []
+    rest = sum(size for _, size in kinds[MOST:])
+    rows = [(kind, _short(size / 1e9)) for kind, size in [*kinds[:MOST], ("all else", rest)]]
+    return f"\nWhere the traffic of {line.name} goes:\n\n" + table(("pass and layer", "GB"), rows)
 
 
 def _variants(config: Config) -> Sequence[Config]:

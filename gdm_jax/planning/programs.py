@@ -18,14 +18,12 @@ from gdm_jax import keys
 from gdm_jax.config import Config
 from gdm_jax.config.build import Experiment
 from gdm_jax.devices import parallel
+from gdm_jax.devices.platform import written_for
+from gdm_jax.planning import hlo
 from gdm_jax.training import state
 from gdm_jax.training.step import make_step
 
-__all__ = ["COLLECTIVES", "Program", "Size", "compiled", "sampling_step", "training_step"]
-
-COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "collective-permute", "all-to-all")
-_BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s16": 2, "u16": 2, "f32": 4, "s32": 4, "u32": 4}
-_BYTES |= {"f64": 8, "s64": 8, "u64": 8}
+__all__ = ["Program", "Size", "compiled", "sampling_step", "training_step"]
 
 
 class Size(NamedTuple):
@@ -55,7 +53,8 @@ class Program(NamedTuple):
       batch: Examples a chip.
       size: Memory that it takes.
       operations: Arithmetic operations.
-      traffic: Bytes read from and written to memory.
+      traffic: Bytes read from and written to the chip's memory, by what they are for; see `hlo.traffic`.
+      accessed: Bytes that operations read and write, in that memory or on the chip.
       collectives: Name and bytes of each exchange between chips.
       seconds: Time that it took to compile.
       text: The compiled program.
@@ -64,7 +63,8 @@ class Program(NamedTuple):
     batch: int
     size: Size
     operations: float
-    traffic: float
+    traffic: dict[str, int]
+    accessed: float
     collectives: list[tuple[str, int]]
     seconds: float
     text: str
@@ -86,7 +86,8 @@ def training_step(config: Config, found: Experiment, devices: Sequence[Any], bat
     numbers = jax.ShapeDtypeStruct((size,), jnp.int32)
     images = jax.ShapeDtypeStruct((size, *shape), jnp.uint8 if len(shape) == 3 else jnp.float32)
     step = parallel.over_mesh(make_step(config, net, found.process, found.family), _mesh(devices))
-    return step.lower(whole, {"x": images, "label": numbers, "position": numbers})
+    with written_for("tpu"):
+        return step.lower(whole, {"x": images, "label": numbers, "position": numbers})
 
 
 def sampling_step(config: Config, found: Experiment, devices: Sequence[Any], batch: int) -> jax.stages.Lowered:
@@ -105,7 +106,8 @@ def sampling_step(config: Config, found: Experiment, devices: Sequence[Any], bat
         return x_t + h * net.apply(params, x_t, alpha)
 
     jitted = jax.jit(step, in_shardings=(whole, split, split, whole), out_shardings=split, donate_argnums=1)
-    return jitted.lower(params, x, alpha, jax.ShapeDtypeStruct((), jnp.float32))
+    with written_for("tpu"):
+        return jitted.lower(params, x, alpha, jax.ShapeDtypeStruct((), jnp.float32))
 
 
 def compiled(lowered: jax.stages.Lowered, batch: int) -> Program:
@@ -132,21 +134,12 @@ def compiled(lowered: jax.stages.Lowered, batch: int) -> Program:
         memory.generated_code_size_in_bytes,
     )
     cost = program.cost_analysis() or {}
-    return Program(batch, size, cost["flops"], cost["bytes accessed"], _collectives(text), seconds, text)
+    moved, exchanged = hlo.traffic(text), hlo.collectives(text)
+    return Program(batch, size, cost["flops"], moved, cost["bytes accessed"], exchanged, seconds, text)
 
 
 def _mesh(devices: Sequence[Any]) -> Mesh:
     return Mesh(np.asarray(devices), (parallel.AXIS,))
-
-
-def _collectives(text: str) -> list[tuple[str, int]]:
-    """Name and bytes of each exchange in a compiled program; one in two halves counts at its start."""
-    found = []
-    for result, name in re.findall(rf"= (.+?) ({'|'.join(COLLECTIVES)})(?:-start)?\(", text):
-        shapes = re.findall(r"\b([a-z]+\d*)\[([\d,]*)\]", result)
-        sizes = [_BYTES[kind] * int(np.prod([int(n) for n in axes.split(",") if n])) for kind, axes in shapes]
-        found.append((name, sum(sizes)))
-    return found
 
 
 def _overflow(error: str) -> str:

@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Integer, Key
 from gdm_jax import keys
 from gdm_jax._registry import call, choose, takes
 from gdm_jax.config import Config, Training
+from gdm_jax.devices.platform import platform
 from gdm_jax.loss import LOSSES
 from gdm_jax.networks.embedding import AUGMENTATION_VALUES
 from gdm_jax.pixels import level_width, to_model_range
@@ -184,6 +185,6 @@ def _accumulated(gradients: Callable, batch: Mapping[str, Any], parts: int):
         lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(gradients, jax.tree.map(lambda leaf: leaf[0], micro))
     )
     # XLA's CPU backend runs the gradient of a convolution many times slower inside a loop than outside one.
-    unroll = parts if jax.default_backend() == "cpu" else 1
+    unroll = parts if platform() == "cpu" else 1
     total, _ = jax.lax.scan(add, zeros, micro, unroll=unroll)
     return jax.tree.map(lambda leaf: leaf / parts, total)

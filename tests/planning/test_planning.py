@@ -1,13 +1,15 @@
 """Plans: a small network compiled for four chips that are not here, and what is made of the compiler's numbers."""
 
+import functools
 import json
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 from gdm_jax import cli, planning
 from gdm_jax import config as configs
-from gdm_jax.planning import planner, programs
+from gdm_jax.planning import hlo, planner, programs
 from tests.runs import config_file, created
 
 CHIP = planning.CHIPS["v5e"]
@@ -21,7 +23,8 @@ TEXT = """
 
 def program(batch, total, **others):
     size = planning.Size(total, 0, 0, 0)
-    values = {"operations": 1.0, "traffic": 1.0, "collectives": [], "seconds": 0.0, "text": ""} | others
+    values = {"operations": 1.0, "traffic": {"update": 1}, "accessed": 1.0, "collectives": [], "seconds": 0.0}
+    values |= {"text": ""} | others
     return planning.Program(batch, size, **values)
 
 
@@ -54,7 +57,30 @@ def test_the_state_stays_in_its_place(small):
 
 
 def test_collectives_of_a_text():
-    assert programs._collectives(TEXT) == [("all-reduce", 4 * 16 + 2 * 12), ("all-gather", 32)]
+    assert hlo.collectives(TEXT) == [("all-reduce", 4 * 16 + 2 * 12), ("all-gather", 32)]
+
+
+def compiled_for_one_chip(function, *shapes):
+    """The text of a function compiled for one chip."""
+    mesh = jax.sharding.Mesh(planning.devices("v5e:2x2")[1][:1], ("all",))
+    here = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    arguments = [jax.ShapeDtypeStruct(shape, jnp.float32, sharding=here) for shape in shapes]
+    return jax.jit(function, out_shardings=here).lower(*arguments).compile().as_text()
+
+
+def test_traffic():
+    """What is too large for the chip is read and written each time; what fits is read and written once in all."""
+    gib = 2**30
+    large = compiled_for_one_chip(lambda x: x + 1, (2**28,))
+    assert sum(hlo.traffic(large).values()) == 2 * gib
+    chain = compiled_for_one_chip(lambda x: functools.reduce(lambda y, n: jnp.sin(y @ x), range(8), x), (1024, 1024))
+    assert 2 * 2**22 <= sum(hlo.traffic(chain).values()) < 4 * 2**22
+
+    def turned(n):
+        return lambda x: jax.lax.fori_loop(0, n, lambda _, x: jnp.roll(x, 1, 0) + x, x)
+
+    five, ten = (sum(hlo.traffic(compiled_for_one_chip(turned(n), (2**14, 2**14))).values()) for n in (5, 10))
+    assert 5 * 2 * gib < ten - five <= 5 * 6 * gib
 
 
 def test_what_lacks():
@@ -66,8 +92,8 @@ def test_what_lacks():
 @pytest.mark.parametrize(
     "costs, binds",
     [
-        ({"operations": 197e9, "traffic": 8e6}, (1e-3, 8e6 / 819e9, 0, "arithmetic")),
-        ({"operations": 1e6, "traffic": 819e6}, (1e6 / 197e12, 1e-3, 0, "memory")),
+        ({"operations": 197e9, "traffic": {"a": 6_000_000, "b": 2_000_000}}, (1e-3, 8e6 / 819e9, 0, "arithmetic")),
+        ({"operations": 1e6, "traffic": {"other": 819_000_000}}, (1e6 / 197e12, 1e-3, 0, "memory")),
         ({"collectives": [("all-reduce", 4e8), ("all-gather", 1e8)]}, (1 / 197e12, 1 / 819e9, 3.375e-3, "network")),
     ],
 )
@@ -100,6 +126,7 @@ def test_command(tiny, tmp_path, capsys):
     words = ["plan", "--config", str(file), "--topology", "v5e:2x2", "--out", str(tmp_path)]
     assert cli.main([*words, "--config.model.channels=8"]) == 0
     text, numbers = (tmp_path / "plan.md").read_text(), json.loads((tmp_path / "plan.json").read_text())
+    assert "Where the traffic of training, float32 goes" in text
     assert text.splitlines()[0] == "# v5e:2x2, 4 chips" and text in capsys.readouterr().out
     assert [one["name"] for one in numbers["programs"]] == ["training, float32", "sampling, float32"]
     assert all(one["batch"] == 4 and one["images_a_second"] > 0 for one in numbers["programs"])
