@@ -11,6 +11,7 @@ transpose of it is the gradient. On other devices the convolution is JAX's own.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -55,7 +56,7 @@ def _derivative(primals, tangents):
         parts.append(_plain(dx, kernel))
     if type(dkernel) is not SymbolicZero:
         parts.append(_by_products(x, dkernel))
-    return _same(x, kernel), sum(parts)
+    return _same(x, kernel), functools.reduce(jnp.add, parts)
 
 
 _same.defjvp(_derivative, symbolic_zeros=True)
