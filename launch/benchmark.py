@@ -3,7 +3,7 @@
     python launch/benchmark.py                                  DDPM++ of width 128 at 32x32, float32, batch 8
     python launch/benchmark.py --dtype bfloat16 --batch 256     the same network on a GPU
     python launch/benchmark.py --channels 32                    a quick look
-    python launch/benchmark.py --rows loop                      one part: network, sampling, loop, scaling or sizes
+    python launch/benchmark.py --rows loop                      one part: network, sampling, loop or scaling
 
 A rate is XLA's own count of operations divided by the median time. Its ratio compares it with the rate of large matrix
 products of the same type, which are timed between the runs, so that a busy machine slows both alike.
@@ -47,8 +47,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"], help="type to compute in")
     parser.add_argument("--repeats", type=int, default=5, help="measurements per figure; the median counts (5)")
     parser.add_argument("--remat", action="store_true", help="recompute activations in the backward pass")
-    parts = {"network": network_rows, "sampling": sampling_rows, "loop": loop_rows}
-    parts |= {"scaling": scaling_rows, "sizes": size_rows}
+    parts = {"network": network_rows, "sampling": sampling_rows, "loop": loop_rows, "scaling": scaling_rows}
     parser.add_argument("--rows", choices=parts, nargs="+", default=list(parts), help="parts to measure (all)")
     parser.add_argument("--one-of-scaling", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -272,41 +271,6 @@ def rate_on_all_devices(repeats: int) -> float:
         return metrics
 
     return len(batch["x"]) / float(np.median(alternate(4 * repeats, one_step)))
-
-
-def size_rows(arguments) -> None:
-    """Prints what one image of the paper's configs costs in a training step, by JAX's analyses; nothing is run."""
-    for name in ("cifar10.py:vanilla", "ffhq64_bands.py", "celebahq256_bands.py"):
-        c = config.load(ROOT / "configs" / name)
-        row(f"{name}, an image of a training step", f"{(flops(c, 2) - flops(c, 1)) / 1e9:,.0f} GF")
-        for dtype in ("float32", "bfloat16"):
-            stored, recomputed = (kept(c, dtype, remat) / 2**20 for remat in (False, True))
-            row(f"  kept for the backward pass, {dtype}", f"{stored:,.0f} MiB")
-            row("    with remat", f"{recomputed:,.0f} MiB", recomputed / stored)
-
-
-def flops(c, batch: int) -> float:
-    """The number of operations of a training step."""
-    c = dataclasses.replace(c, training=dataclasses.replace(c.training, batch=batch, accumulate=1))
-    process = build.process(c)
-    net = build.network(c, process)
-    current = jax.eval_shape(lambda: state.create(net, c.data.shape, process.k, training=c.training, seed=c.seed))
-    numbers = jax.ShapeDtypeStruct((batch,), jnp.int32)
-    images = {"x": jax.ShapeDtypeStruct((batch, *c.data.shape), jnp.uint8), "label": numbers, "position": numbers}
-    train = step.make_step(c, net, process, build.family(c, process.k))
-    return jax.jit(train).lower(current, images).cost_analysis()["flops"]
-
-
-def kept(c, dtype: str, remat: bool, batch: int = 2) -> float:
-    """Bytes per image that the forward pass keeps for the backward pass: the size of what jax.vjp returns."""
-    c = dataclasses.replace(c, model=dataclasses.replace(c.model, dtype=dtype, remat=remat))
-    process = build.process(c)
-    net = build.network(c, process)
-    params = jax.eval_shape(lambda: state.create(net, c.data.shape, process.k, training=c.training, seed=c.seed)).params
-    x, alpha = (jax.ShapeDtypeStruct((batch, *shape), jnp.float32) for shape in (c.data.shape, (process.k,)))
-    backward = jax.eval_shape(lambda params, *of: jax.vjp(lambda p: net.apply(p, *of), params)[1], params, x, alpha)
-    of_images = [leaf for leaf in jax.tree.leaves(backward) if leaf.shape[:1] == (batch,)]
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in of_images) / batch
 
 
 def matrix_products(dtype: str):

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["COLLECTIVES", "collectives", "traffic"]
+__all__ = ["COLLECTIVES", "collectives", "loops", "traffic"]
 
 COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "collective-permute", "all-to-all")
 _BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s16": 2, "u16": 2, "f32": 4, "s32": 4, "u32": 4}
@@ -45,6 +45,12 @@ def traffic(text: str) -> dict[str, int]:
     bodies = {name: body for _, name, body in _COMPUTATION.findall(text)}
     entry = next(body for first, _, body in _COMPUTATION.findall(text) if first)
     return dict(_of(entry, bodies.get).most_common())
+
+
+def loops(text: str) -> list[int]:
+    """How often each loop turns, whose body XLA's count of operations takes once."""
+    bodies = {name: body for _, name, body in _COMPUTATION.findall(text)}
+    return [_turns(bodies.get(name, "")) for name in re.findall(r" while\(.*?condition=(%[\w.\-]+)", text)]
 
 
 def _of(body: str, called: Callable[[str], str | None]) -> collections.Counter[str]:

@@ -105,7 +105,7 @@ def plan(
         name = f"{kind}, {_variant(config)}"
         note(f"compiling {name}, {batch} a chip ...")
         try:
-            program = compiled(lower(config, check(config), slice_, batch), batch)
+            program = compiled(lower(config, check(config), slice_, batch), batch, config.training.accumulate)
             found = Line(name, program)
             note(f"  {program.seconds:,.0f} s, {program.size.total / GIB:.2f} GiB a chip")
         except MemoryError as error:

@@ -110,8 +110,13 @@ def sampling_step(config: Config, found: Experiment, devices: Sequence[Any], bat
         return jitted.lower(params, x, alpha, jax.ShapeDtypeStruct((), jnp.float32))
 
 
-def compiled(lowered: jax.stages.Lowered, batch: int) -> Program:
+def compiled(lowered: jax.stages.Lowered, batch: int, accumulate: int = 1) -> Program:
     """Compile a program for its slice, and ask what it costs.
+
+    Args:
+      lowered: The program.
+      batch: Examples a chip.
+      accumulate: Parts that it takes the batch in, one after another.
 
     Raises:
       MemoryError: If it does not fit into a chip's memory; its text says by how much.
@@ -135,7 +140,8 @@ def compiled(lowered: jax.stages.Lowered, batch: int) -> Program:
     )
     cost = program.cost_analysis() or {}
     moved, exchanged = hlo.traffic(text), hlo.collectives(text)
-    return Program(batch, size, cost["flops"], moved, cost["bytes accessed"], exchanged, seconds, text)
+    parts = accumulate if accumulate in hlo.loops(text) else 1  # a loop's body is counted once
+    return Program(batch, size, parts * cost["flops"], moved, cost["bytes accessed"], exchanged, seconds, text)
 
 
 def _mesh(devices: Sequence[Any]) -> Mesh:

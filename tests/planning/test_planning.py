@@ -83,6 +83,16 @@ def test_traffic():
     assert 5 * 2 * gib < ten - five <= 5 * 6 * gib
 
 
+def test_parts_one_after_another(small, tiny):
+    """Four parts of a batch have the operations of a batch four times as large as theirs, and turn a loop four times."""
+    _, found, step, _ = small
+    chips = planning.devices("v5e:2x2")[1]
+    config = tiny(accumulate=4)
+    in_parts = planning.compiled(planning.training_step(config, found, chips, 8), 8, 4)
+    assert hlo.loops(in_parts.text) == [4] and hlo.loops(step.text) == []
+    assert in_parts.operations > 3 * step.operations
+
+
 def test_what_lacks():
     error = "RESOURCE_EXHAUSTED: Ran out of memory. Used 17.31G of 15.75G hbm. Exceeded hbm capacity by 1.56G.\n\nmore"
     assert programs._overflow(error) == "needs 17.31 GiB of a chip's memory, which has 15.75 GiB: 1.56 GiB too much"
