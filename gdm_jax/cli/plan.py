@@ -1,7 +1,7 @@
 """Say what a slice of TPU chips would do with a config: memory, time and the largest batch. No chip is needed.
 
 The training step and a step of sampling are compiled by the TPU's own compiler (pip install 'gdm-jax[plan]'). A large
-network takes it minutes; a shallower one is a quick look.
+network takes it up to half an hour; --quick or a shallower network is a first look.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["EXAMPLES", "arguments", "run"]
 EXAMPLES = """examples:
   gdm plan --config configs/digits.py --topology v5e:2x2
   gdm plan --config configs/cifar10.py --topology v5e:4x4 --batch 32 --config.model.dtype=bfloat16
-  gdm plan --config configs/cifar10.py --topology v5e:4x4 --config.model.blocks=1
+  gdm plan --config configs/cifar10.py --topology v5e:4x4 --quick --config.model.blocks=1
   gdm plan --config configs/ffhq64_bands.py --topology v6e:4x4 --variants --largest --out plans
 """
 
@@ -28,6 +28,8 @@ def arguments(command: argparse.ArgumentParser) -> None:
     add("--batch", type=int, metavar="N", help="Examples a chip. Default: training.batch over all chips.")
     add("--variants", action="store_true", help="Compile in both types as well, without and with remat.")
     add("--largest", action="store_true", help="Look for the largest batch a chip holds, by compiling.")
+    text = "Compile with less effort: several times as fast, but more traffic is counted than a real program has."
+    add("--quick", action="store_true", help=text)
     add("--out", metavar="DIR", help="Folder for plan.md and plan.json. Default: the table is printed alone.")
 
 
@@ -45,6 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
         batch=batch,
         variants=arguments.variants,
         most=arguments.largest,
+        quick=arguments.quick,
     )
     report = planning.report(found)
     if out:

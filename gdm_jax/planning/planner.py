@@ -60,6 +60,7 @@ class Plan(NamedTuple):
       chip: Their kind.
       lines: Programs, those that do not fit among them.
       images: Images of the whole training.
+      quick: Whether the compiler made less effort.
     """
 
     topology: str
@@ -67,6 +68,7 @@ class Plan(NamedTuple):
     chip: Chip
     lines: list[Line]
     images: int
+    quick: bool = False
 
 
 def plan(
@@ -76,6 +78,7 @@ def plan(
     batch: int | None = None,
     variants: bool = False,
     most: bool = False,
+    quick: bool = False,
     note: Callable[[str], None] = print,
 ) -> Plan:
     """Compile the training step and a step of sampling for a slice.
@@ -86,6 +89,7 @@ def plan(
       batch: Examples a chip. training.batch over all chips by default.
       variants: Whether the training step is also compiled in the other type, and with and without remat.
       most: Whether the largest batch of each variant is looked for, by compiling.
+      quick: Whether the compiler makes less effort; see `compiled`.
       note: Is told what is compiled; a large network takes minutes.
 
     Raises:
@@ -105,7 +109,8 @@ def plan(
         name = f"{kind}, {_variant(config)}"
         note(f"compiling {name}, {batch} a chip ...")
         try:
-            program = compiled(lower(config, check(config), slice_, batch), batch, config.training.accumulate)
+            lowered = lower(config, check(config), slice_, batch)
+            program = compiled(lowered, batch, config.training.accumulate, quick=quick)
             found = Line(name, program)
             note(f"  {program.seconds:,.0f} s, {program.size.total / GIB:.2f} GiB a chip")
         except MemoryError as error:
@@ -119,7 +124,7 @@ def plan(
         if most:
             largest(lambda n, variant=variant: line("training", variant, n).program, chip.memory, first.program, batch)
     line("sampling", config, batch)
-    return Plan(topology, len(slice_), chip, lines, config.training.steps * config.training.batch)
+    return Plan(topology, len(slice_), chip, lines, config.training.steps * config.training.batch, quick)
 
 
 def largest(ask: Callable[[int], Program | None], memory: int, first: Program | None, batch: int) -> int:
@@ -202,9 +207,12 @@ def report(found: Plan) -> Report:
         f"of memory and of the network between chips allow; the largest binds. Images a second are of {chips} at that "
         "bound, and hours are those of the whole training. No program was run: a real one takes longer.\n\n"
     )
+    if found.quick:
+        text += "Compiled with less effort: the true traffic is smaller, and the memory may be a tenth larger.\n\n"
     heads = ("program", "batch a chip", "GiB, arguments + temporaries", "GF", "GB of traffic")
     heads += ("arithmetic, ms", "memory, ms", "network, ms", "binds", "images a second", "hours")
-    plain = {"topology": found.topology, "chips": found.chips, "chip": found.chip._asdict(), "images": found.images}
+    plain = {name: getattr(found, name) for name in ("topology", "chips", "images", "quick")}
+    plain["chip"] = found.chip._asdict()
     text += table(heads, rows) + "".join(_where(line) for line in found.lines[:1] if line.program)
     return Report(text, plain | {"programs": numbers}, {})
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -110,20 +111,21 @@ def sampling_step(config: Config, found: Experiment, devices: Sequence[Any], bat
         return jitted.lower(params, x, alpha, jax.ShapeDtypeStruct((), jnp.float32))
 
 
-def compiled(lowered: jax.stages.Lowered, batch: int, accumulate: int = 1) -> Program:
+def compiled(lowered: jax.stages.Lowered, batch: int, accumulate: int = 1, *, quick: bool = False) -> Program:
     """Compile a program for its slice, and ask what it costs.
 
     Args:
       lowered: The program.
       batch: Examples a chip.
       accumulate: Parts that it takes the batch in, one after another.
+      quick: Whether the compiler makes less effort. It then keeps less on the chip, and the traffic is larger.
 
     Raises:
       MemoryError: If it does not fit into a chip's memory; its text says by how much.
     """
     began = time.perf_counter()
     try:
-        with warnings.catch_warnings():  # a cache of programs keeps those of a slice, but cannot read them
+        with _effort(quick), warnings.catch_warnings():  # a cache keeps programs of a slice, but cannot read them
             warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry")
             program = lowered.compile()
     except jax.errors.JaxRuntimeError as error:
@@ -142,6 +144,20 @@ def compiled(lowered: jax.stages.Lowered, batch: int, accumulate: int = 1) -> Pr
     moved, exchanged = hlo.traffic(text), hlo.collectives(text)
     parts = accumulate if accumulate in hlo.loops(text) else 1  # a loop's body is counted once
     return Program(batch, size, parts * cost["flops"], moved, cost["bytes accessed"], exchanged, seconds, text)
+
+
+@contextlib.contextmanager
+def _effort(quick: bool) -> Iterator[None]:
+    """How much effort the compiler makes, from -1 to 1; 0 is the default."""
+    names = ("jax_exec_time_optimization_effort", "jax_memory_fitting_effort")
+    before = {name: getattr(jax.config, name) for name in names}
+    try:
+        for name in names if quick else ():
+            jax.config.update(name, -1.0)
+        yield
+    finally:
+        for name, effort in before.items():
+            jax.config.update(name, effort)
 
 
 def _mesh(devices: Sequence[Any]) -> Mesh:

@@ -84,13 +84,25 @@ def test_traffic():
 
 
 def test_parts_one_after_another(small, tiny):
-    """Four parts of a batch have the operations of a batch four times as large as theirs, and turn a loop four times."""
+    """A batch in four parts turns a loop four times, and has the operations of four batches."""
     _, found, step, _ = small
     chips = planning.devices("v5e:2x2")[1]
     config = tiny(accumulate=4)
     in_parts = planning.compiled(planning.training_step(config, found, chips, 8), 8, 4)
     assert hlo.loops(in_parts.text) == [4] and hlo.loops(step.text) == []
     assert in_parts.operations > 3 * step.operations
+
+
+def test_less_effort(small, tiny):
+    """Changes nothing but how the program is compiled, and no later program."""
+    config, found, step, _ = small
+    chips = planning.devices("v5e:2x2")[1]
+    names = ("jax_exec_time_optimization_effort", "jax_memory_fitting_effort")
+    before = [getattr(jax.config, name) for name in names]
+    quick = planning.compiled(planning.training_step(config, found, chips, 2), 2, quick=True)
+    assert [getattr(jax.config, name) for name in names] == before
+    assert quick.text != step.text and quick.collectives == step.collectives
+    assert quick.size.arguments == step.size.arguments and quick.operations == pytest.approx(step.operations, rel=0.1)
 
 
 def test_what_lacks():
