@@ -42,7 +42,7 @@ def second(f):
 
 @pytest.mark.parametrize(
     "derivative, shape",
-    [(gradients, shape) for shape in ((1, 3, 5, 2), (6, 8, 8, 3), (7, 16, 16, 2), (2, 40, 32, 1))]
+    [(gradients, shape) for shape in ((1, 3, 5, 2), (1, 9, 11, 2), (6, 8, 8, 3), (7, 16, 16, 2), (2, 40, 32, 1))]
     + [(derivative, (7, 16, 16, 2)) for derivative in (both_forward, one_forward, of_each_example, second)],
 )
 def test_derivatives_are_those_of_jax(derivative, shape, double):
