@@ -24,7 +24,8 @@ EXAMPLES = """examples:
 def arguments(command: argparse.ArgumentParser) -> None:
     options.config(command)
     add = command.add_argument
-    add("--topology", required=True, metavar="CHIP:SHAPE", help="The slice: v5e:4x4, v5p:2x2x1, v6e:2x4 and so on.")
+    text = "The slice: v5e:4x4, v5p:2x2x1, v6e:2x4, tpu7x:2x2x1 and so on."
+    add("--topology", required=True, metavar="CHIP:SHAPE", help=text)
     add("--batch", type=int, metavar="N", help="Examples a chip. Default: training.batch over all chips.")
     add("--variants", action="store_true", help="Compile in both types as well, without and with remat.")
     add("--largest", action="store_true", help="Look for the largest batch a chip holds, by compiling.")

@@ -16,7 +16,7 @@ __all__ = ["CHIPS", "Chip", "devices"]
 
 
 class Chip(NamedTuple):
-    """What is stated of one chip.
+    """What is stated of one device, which is a chip, or half of one of TPU7x.
 
     Attributes:
       memory: Bytes of its memory (HBM).
@@ -32,10 +32,11 @@ class Chip(NamedTuple):
     network: float
 
 
-CHIPS: dict[str, Chip] = {  # cloud.google.com/tpu/docs/v5e, v5p and v6e
+CHIPS: dict[str, Chip] = {  # cloud.google.com/tpu/docs/v5e, v5p, v6e and tpu7x
     "v5e": Chip(16 * 2**30, 197e12, 819e9, 200e9),
     "v5p": Chip(95 * 2**30, 459e12, 2765e9, 600e9),
     "v6e": Chip(32 * 2**30, 918e12, 1600e9, 400e9),
+    "tpu7x": Chip(96 * 2**30, 1153e12, 3690e9, 300e9),
 }
 _ENVIRONMENT = {  # by which libtpu starts where there is no TPU; it reads them once
     "TPU_SKIP_MDS_QUERY": "1",

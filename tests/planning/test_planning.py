@@ -12,6 +12,7 @@ from gdm_jax import config as configs
 from gdm_jax.planning import hlo, planner, programs
 from tests.runs import config_file, created
 
+ASKED = "--topology: must be a chip (v5e, v5p, v6e, tpu7x) and a shape, as v5e:4x4"
 CHIP = planning.CHIPS["v5e"]
 TEXT = """
   %all-reduce.3 = (f32[16]{0:T(128)S(1)}, /*index=1*/bf16[3,4]{1,0}) all-reduce(%a, %b), channel_id=1
@@ -54,6 +55,11 @@ def test_the_state_stays_in_its_place(small):
     whole = jax.eval_shape(lambda: created(config, found.network, found.process.k))
     assert step.text.count("may-alias") + step.text.count("must-alias") == len(jax.tree.leaves(whole))
     assert step.size.results < 4096 < step.size.arguments
+
+
+@pytest.mark.parametrize("topology, count", [("v5p:2x2x1", 4), ("v6e:2x4", 8), ("tpu7x:2x2x1", 8), ("v5e:16x16", 256)])
+def test_slices_that_the_compiler_knows(topology, count):
+    assert len(planning.devices(topology)[1]) == count
 
 
 def test_collectives_of_a_text():
@@ -149,7 +155,7 @@ def test_command(tiny, tmp_path, capsys):
     assert cli.main([*words, "--config.model.channels=8"]) == 0
     text, numbers = (tmp_path / "plan.md").read_text(), json.loads((tmp_path / "plan.json").read_text())
     assert "Where the traffic of training, float32 goes" in text
-    assert text.splitlines()[0] == "# v5e:2x2, 4 chips" and text in capsys.readouterr().out
+    assert text.splitlines()[0] == "# v5e:2x2, 4 devices" and text in capsys.readouterr().out
     assert [one["name"] for one in numbers["programs"]] == ["training, float32", "sampling, float32"]
     assert all(one["batch"] == 4 and one["images_a_second"] > 0 for one in numbers["programs"])
 
@@ -157,8 +163,8 @@ def test_command(tiny, tmp_path, capsys):
 @pytest.mark.parametrize(
     "words, message",
     [
-        ("--topology v9:2x2", "--topology: must be a chip (v5e, v5p, v6e) and a shape, as v5e:4x4, got 'v9:2x2'"),
-        ("--topology v5e", "--topology: must be a chip (v5e, v5p, v6e) and a shape, as v5e:4x4, got 'v5e'"),
+        ("--topology v9:2x2", f"{ASKED}, got 'v9:2x2'"),
+        ("--topology v5e", f"{ASKED}, got 'v5e'"),
         ("--topology v5e:3x5", "--topology: the compiler does not know 'v5e:3x5'"),
         ("--topology v5e:4x8", "training.batch: 16 does not divide over 32 chips"),
         ("--topology v5e:2x2 --batch 0", "--batch: must be at least 1, got 0"),
