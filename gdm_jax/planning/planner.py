@@ -204,8 +204,8 @@ def report(found: Plan) -> Report:
         f"# {found.topology}, {chips}\n\nThe TPU's compiler says what a step of training and one of sampling, which is "
         "a network call and Euler's update, do on one device. Traffic is that with the device's memory; what the "
         "compiler keeps on the chip costs none. The times are those that the stated rates of arithmetic, of memory and "
-        f"of the network between chips allow; the largest binds. Images a second are of {chips} at that bound, and hours "
-        "are those of the whole training. No program was run: a real one takes longer.\n\n"
+        f"of the network between chips allow; the largest binds. Images a second are of {chips} at that bound, and "
+        "hours are those of the whole training. No program was run: a real one takes longer.\n\n"
     )
     if found.quick:
         text += "Compiled with less effort: the true traffic is smaller, and the memory may be a tenth larger.\n\n"
