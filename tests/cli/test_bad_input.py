@@ -155,6 +155,7 @@ def files(tmp_path):
         (f"{EVALUATE} --sets 0", "count: at least 2 images and 1 set are needed, got 70 and 0"),
         (f"{EVALUATE} --features inception --weights {{tmp}}/none.pth", "inception: .*(none.pth|gdm-jax.fid.)"),
         ("experiment orders --scale smoke --workdir {run}", "--workdir: is for hierarchy and solvers"),
+        (f"{EXPERIMENT} --count 1", "--count: at least 2 samples are needed, got 1"),
         ("experiment paint --scale smoke", "experiment: must be one of groupings, orders, .*, got 'paint'"),
         (f"{EXPERIMENT} --configs {{tmp}}/none", "--configs: there is no folder '.*none'; run it in a clone"),
         (f"{EXPERIMENT} --configs {{tmp}}", "there is no file '.*mnist.py'"),
