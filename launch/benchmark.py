@@ -126,7 +126,7 @@ def network_rows(arguments) -> None:
 
 def operations(function, *arguments) -> float:
     """XLA's count of the function as JAX states it. It counts a loop's body once, and what is for a CPU has loops."""
-    with platform.written_for("any"):
+    with platform.written_for("tpu"):
         return jax.jit(lambda *given: function(*given)).lower(*arguments).cost_analysis()["flops"]  # traced anew
 
 

@@ -67,8 +67,9 @@ class Lab:
 
     @property
     def settings(self) -> Scale:
-        """The settings of the scale."""
-        return SCALES[self.scale]
+        """The settings of the scale, with the count that was asked for."""
+        settings = SCALES[self.scale]
+        return dataclasses.replace(settings, count=self.count) if self.count else settings
 
     @property
     def folder(self) -> pathlib.Path:
@@ -115,7 +116,7 @@ class Lab:
             model,
             self.judge(model),
             self.folder / "evaluations",
-            count=count or self.count or settings.count,
+            count=count or settings.count,
             sets=sets or settings.sets,
             progress=self.progress,
             **options,
@@ -129,7 +130,7 @@ class Lab:
     def about(self, data: configs.Data, *, count: int | None = None, sets: int | None = None) -> str:
         """A sentence that says which distances an experiment reports; count and sets are those of `evaluate`."""
         judge, settings = _judge(self, data), self.settings
-        count, sets = count or self.count or settings.count, sets or settings.sets
+        count, sets = count or settings.count, sets or settings.sets
         text = (
             f"{data.path or data.name} at {'x'.join(map(str, data.shape))}; Frechet distance in "
             f"{judge.name.split()[0]} features of {count:,} samples from {judge.real.count:,} images"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import collections
 import math
 import re
-from collections.abc import Callable
 from typing import NamedTuple
 
 __all__ = ["COLLECTIVES", "collectives", "loops", "traffic"]
@@ -42,18 +41,22 @@ def traffic(text: str) -> dict[str, int]:
     Every operation counts each operand and result that is in HBM once. A fusion that reads a part of an operand counts
     as if it read all of it, so this is an upper bound. A loop counts as often as it turns, where its condition says so.
     """
-    bodies = {name: body for _, name, body in _COMPUTATION.findall(text)}
-    entry = next(body for first, _, body in _COMPUTATION.findall(text) if first)
-    return dict(_of(entry, bodies.get).most_common())
+    bodies = _bodies(text)
+    return dict(_of(bodies["ENTRY"], bodies).most_common())
 
 
 def loops(text: str) -> list[int]:
     """How often each loop turns, whose body XLA's count of operations takes once."""
-    bodies = {name: body for _, name, body in _COMPUTATION.findall(text)}
-    return [_turns(bodies.get(name, "")) for name in re.findall(r" while\(.*?condition=(%[\w.\-]+)", text)]
+    bodies = _bodies(text)
+    return [_turns(bodies[name]) for name in re.findall(r" while\(.*?condition=(%[\w.\-]+)", text)]
 
 
-def _of(body: str, called: Callable[[str], str | None]) -> collections.Counter[str]:
+def _bodies(text: str) -> dict[str, str]:
+    """The lines of each computation by its name; those of the program itself are called ENTRY."""
+    return {first or name: body for first, name, body in _COMPUTATION.findall(text)}
+
+
+def _of(body: str, bodies: dict[str, str]) -> collections.Counter[str]:
     arrays, found = {}, collections.Counter()
     for line in body.splitlines():
         parsed = _OPERATION.match(line)
@@ -62,8 +65,8 @@ def _of(body: str, called: Callable[[str], str | None]) -> collections.Counter[s
         name, result, operation, operands, rest = parsed.groups()
         arrays[name] = _arrays(result)
         if operation == "while":
-            inner, until = (called(re.findall(rf"{part}=(%[\w.\-]+)", rest)[0]) or "" for part in ("body", "condition"))
-            for kind, size in _of(inner, called).items():
+            inner, until = (bodies[re.findall(rf"{part}=(%[\w.\-]+)", rest)[0]] for part in ("body", "condition"))
+            for kind, size in _of(inner, bodies).items():
                 found[kind] += size * _turns(until)
         if operation in _NO_TRAFFIC or operation.endswith("-done") or "ConcatBitcast" in rest:
             continue
