@@ -301,7 +301,7 @@ class Model:
 
     def _options(self, options: dict, forward: bool) -> tuple[Any, dict]:
         """Steps, and the other options of a solve, with their defaults; tolerances as arrays, for one program."""
-        options = build.encoding(self.pieces) | options if forward else options
+        options = build.encoding(self.config.sampling, self.pieces, **options) if forward else options
         options = build.solver_options(self.config.sampling, **options)
         tolerances = {name: np.asarray(options[name], np.float64) for name in ("rtol", "atol")}
         return options.pop("steps"), options | tolerances

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     model = load(**loading)
     x, _ = inputs.examples(model, **source)
     if solving.get("solver") != "inverse_euler":
-        way = build.encoding(model.pieces) | solving
+        way = build.encoding(model.config.sampling, model.pieces, **solving)
         as_arrays = _as_arrays(way["solver"], way["steps"])
         outputs.arrays(folder, "encoded", z=model.encode(x, **solving), **as_arrays)
         return

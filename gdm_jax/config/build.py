@@ -154,12 +154,15 @@ def solver_options(sampling: Sampling, **given: Any) -> dict[str, Any]:
     return own | given
 
 
-def encoding(pieces: int) -> dict[str, Any]:
-    """Solver and steps from data to noise, unless told otherwise, on a path of so many pieces.
+def encoding(sampling: Sampling, pieces: int, **given: Any) -> dict[str, Any]:
+    """Those that are given, and solver and steps from data to noise where they are not, on a path of so many pieces.
 
-    Samples bear few steps, but an error of encoding stays in the latent: they are precise.
+    Samples bear few steps, but an error of encoding stays in the latent: they are precise. inverse_euler takes those of
+    `inverse_steps`, which decode by Euler.
     """
-    return {"solver": "tsit5", "steps": max(32, pieces)}
+    solver = given.get("solver", "tsit5")
+    inverse = isinstance(solver, str) and solver == "inverse_euler"
+    return {"solver": solver, "steps": inverse_steps(sampling, pieces) if inverse else max(32, pieces)} | given
 
 
 def inverse_steps(sampling: Sampling, pieces: int) -> int | tuple[int, ...]:

@@ -19,6 +19,7 @@ from jaxtyping import Float
 from PIL import Image
 
 from gdm_jax import drawing, keys, latent
+from gdm_jax.config import build
 from gdm_jax.model import Model
 from gdm_jax.process.arrays import Integers
 from gdm_jax.process.groups import check_groups
@@ -58,34 +59,24 @@ class Edit(NamedTuple):
     x: Float[np.ndarray, " *cells height width channel"]
 
 
-def from_images(
-    model: Model,
-    x: Images,
-    *,
-    solver: str | None = None,
-    steps: int | Integers | None = None,
-    label: int | Integers | None = None,
-    **options: Any,
-) -> Source:
+def from_images(model: Model, x: Images, *, solver: str | None = None, **options: Any) -> Source:
     """Real images with latents that decode to them, found by undoing Euler's steps, or by another solver's encode.
 
     Args:
       model: Model of images.
       x: Images in [-1, 1].
-      solver: Solver that encodes. None and "euler" undo Euler's steps by `Model.invert`.
-      steps: Number of steps.
-      label: Class that the model is told, as in `Model.encode`.
-      **options: Further options of `Model.encode`.
+      solver: Solver that encodes and decodes. None and "euler" undo Euler's steps by `Model.invert`.
+      **options: Further options of `Model.encode`, steps and label among them.
     """
     x = np.asarray(x, np.float32)
     if solver not in (None, "euler", "inverse_euler"):
-        options = {**options, "solver": solver, "steps": steps, "label": label}
+        options = build.encoding(model.config.sampling, model.pieces, solver=solver, **options)
         return Source(x, model.encode(x, **options), options, [])
-    steps = steps or model.inverse_steps
-    shared = {name: options[name] for name in ("progress", "batch", "guidance") if name in options}
-    found = model.invert(x, steps=steps, label=label, **shared)
-    options = {**options, "solver": "euler", "steps": steps, "label": label}
-    return Source(x, np.asarray(found.z), options, np.flatnonzero(~np.asarray(found.converged)).tolist())
+    options = {**options, "steps": options.get("steps") or model.inverse_steps}
+    shared = ("steps", "label", "guidance", "batch", "progress")
+    found = model.invert(x, **{name: options[name] for name in shared if name in options})
+    failed = np.flatnonzero(~np.asarray(found.converged)).tolist()
+    return Source(x, np.asarray(found.z), {**options, "solver": "euler"}, failed)
 
 
 def from_seeds(model: Model, seeds: Integers, **options: Any) -> Source:

@@ -42,6 +42,12 @@ def test_encode_and_decode(model):
     np.testing.assert_allclose(model.decode(z, solver="heun", steps=64), x, atol=1e-3)
 
 
+def test_inverse_euler_takes_the_steps_of_invert(model):
+    x = first_digits(model, 5)
+    z = model.encode(x, solver="inverse_euler")
+    np.testing.assert_allclose(model.decode(z, solver="euler", steps=model.inverse_steps), x, atol=1e-3)
+
+
 def test_frames_lead_from_noise_to_data(model):
     x, times, states = model.sample(3, frames=2)
     assert states.shape == (1 + 3 * 2, 3, 8, 8, 1) and times.shape == (7,)

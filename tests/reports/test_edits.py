@@ -73,10 +73,13 @@ def test_sources_decode_to_their_images(model, source):
         edits.from_images(model, source.x),
         edits.from_images(model, source.x, steps=12),
         edits.from_images(model, source.x, solver="heun", steps=48),
+        edits.from_images(model, source.x, solver="tsit5"),
+        edits.from_images(model, source.x, solver="tsit5", steps=None),
         edits.from_images(model, source.x, label=4),
     ):
         np.testing.assert_allclose(model.decode(found.z, **found.options), source.x, atol=1e-3)
         assert not len(found.uncertain)
+    assert edits.from_images(model, source.x, solver="tsit5").options["steps"] == 32
 
 
 def test_pages_name_what_they_show(model, source, donors, monkeypatch):
