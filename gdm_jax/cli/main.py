@@ -152,12 +152,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _with_dashes(message: str, arguments: argparse.Namespace) -> str:
-    """A message about a field, `steps: ...`, as one about the option that holds its value, `--steps: ...`."""
-    field = message.partition(":")[0]
+    """A message about a field, `steps: ...` or `sampling.steps: ...`, as one about the option that holds its value."""
+    named = message.partition(":")[0]
+    field = named.removeprefix("sampling.")
     option = f"--{field.replace('_', '-')}"
     if getattr(arguments, field, None) is None or option not in re.findall(r"--[\w-]+", arguments.usage):
         return message
-    return message.replace(field, option, 1)
+    return message.replace(named, option, 1)
 
 
 def _end(arguments: argparse.Namespace, code: int, message: str) -> int:

@@ -132,7 +132,10 @@ def _several(value: tuple) -> list:
 def _adjacent(field: str, boundaries, k: int) -> Schedule:
     if len(boundaries) != k - 1 or not all(isinstance(b, (int, float)) for b in boundaries):
         raise ValueError(f"{field}: {k} groups need {k - 1} boundaries, got {boundaries}")
-    return schedules.from_boundaries(boundaries)
+    try:
+        return schedules.from_boundaries(boundaries)
+    except ValueError as error:
+        raise ValueError(str(error).replace("boundaries", field, 1)) from error
 
 
 def _check_order(field: str, order, k: int) -> None:

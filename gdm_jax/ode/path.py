@@ -135,9 +135,9 @@ def _share(steps, k: int, pieces: Path) -> np.ndarray:
     """Steps of each piece: a total shared out in proportion to length, at least one each, or one number a group."""
     count = len(pieces.t_start)
     if not np.issubdtype(np.asarray(steps).dtype, np.integer):
-        raise ValueError(f"ode: steps must be whole numbers, a total or one a group, got {steps!r}")
+        raise ValueError(f"steps: must be whole numbers, a total or one a group, got {steps!r}")
     if np.max(steps, initial=0) > MOST_STEPS:
-        raise ValueError(f"ode: steps must be at most {MOST_STEPS:,}, got {steps!r}")
+        raise ValueError(f"steps: must be at most {MOST_STEPS:,}, got {steps!r}")
     if np.ndim(steps) == 0:
         if steps < count:
             raise ValueError(f"steps: must be at least one for each piece of the path, {count} here, got {steps}")
@@ -150,7 +150,7 @@ def _share(steps, k: int, pieces: Path) -> np.ndarray:
         return shares
     steps, moving = np.asarray(steps, np.int32), pieces.moving
     if (moving.sum(1) > 1).any() or count != k:
-        raise ValueError("ode: steps per group need groups that move one at a time; pass a total instead")
+        raise ValueError("steps: one number for each group needs groups that move one at a time; pass a total")
     if steps.shape != (k,) or (steps < 1).any():
-        raise ValueError(f"ode: steps must be a total or {k} positive numbers, one per group, got {steps}")
+        raise ValueError(f"steps: must be a total or {k} positive numbers, one per group, got {steps}")
     return steps[moving.argmax(1)]

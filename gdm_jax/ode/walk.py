@@ -122,7 +122,7 @@ def settings(
             raise ValueError(f"ode: rtol and atol must not be negative nor both 0, got {rtol} and {atol}")
         rtol, atol = np.asarray(rtol, np.float64), np.asarray(atol, np.float64)
     if isinstance(frames, bool) or not isinstance(frames, (int, np.integer)) or frames < 0:
-        raise ValueError(f"ode: frames must be a whole number of at least 0, got {frames!r}")
+        raise ValueError(f"frames: must be a whole number of at least 0, got {frames!r}")
     most: int | None = max_steps
     if path.steps is None:
         adjoint = adjoint or diffrax.RecursiveCheckpointAdjoint()

@@ -151,7 +151,7 @@ def from_boundaries(boundaries: Numbers, *, order: Integers | None = None) -> Sc
     """
     edges = np.concatenate([[0.0], np.asarray(boundaries, np.float64).ravel(), [1.0]])
     if not (np.diff(edges.astype(np.float32)) > 0).all():
-        raise ValueError(f"schedule: boundaries must rise strictly between 0 and 1, got {tuple(boundaries)}")
+        raise ValueError(f"boundaries: must rise strictly between 0 and 1, got {tuple(boundaries)}")
     return _ordered(edges[:-1][::-1], edges[1:][::-1], order)
 
 

@@ -42,7 +42,7 @@ def test_main_leaves_the_process_as_it_was(workdir, tmp_path, monkeypatch):
         ("steps too few", "steps too few"),
         ("guidance: not given", "guidance: not given"),
         ("operation: has no dashes", "operation: has no dashes"),
-        ("sampling.steps: a field of the config", "sampling.steps: a field of the config"),
+        ("sampling.steps: a field of the config", "--steps: a field of the config"),
         ("unknown: a name of no option", "unknown: a name of no option"),
     ],
 )

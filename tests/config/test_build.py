@@ -70,7 +70,7 @@ def test_random_orders_depend_on_the_seed_alone():
          "schedule.boundaries are given, got (0.0, 0.5)"),
         ({"schedule.boundaries": [[0.2, 0.4, 0.6], [0.2, 0.4]]}, "schedule.boundaries: 4 groups need 3 boundaries, got "
          "(0.2, 0.4)"),
-        ({"schedule.boundaries": [0.2, 0.6, 0.4]}, "must rise strictly"),
+        ({"schedule.boundaries": [0.2, 0.6, 0.4]}, "schedule.boundaries: must rise strictly"),
         ({"schedule.boundaries": [0.2, "half", 0.6]}, "schedule.boundaries: 4 groups need 3 boundaries, got (0.2, 'ha"),
         ({"schedule.order": [3, 2, 1, 0], "sampling.order": [0, 1, 2, 3]}, "the network was not trained on "
          "(0, 1, 2, 3); it was on (3, 2, 1, 0)"),

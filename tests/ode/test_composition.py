@@ -174,8 +174,8 @@ def test_the_gradient_does_not_depend_on_what_is_kept_of_it(quick_compilation):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"frames": -1}, "frames must be a whole number of at least 0, got -1"),
-        ({"frames": 1.5}, "frames must be a whole number of at least 0, got 1.5"),
+        ({"frames": -1}, "frames: must be a whole number of at least 0, got -1"),
+        ({"frames": 1.5}, "frames: must be a whole number of at least 0, got 1.5"),
         ({"z": np.ones((2, 6), np.complex64)}, "expected real numbers, got complex64"),
         ({"z": np.ones((2, 6), np.uint8)}, "expected real numbers, got uint8; bring bytes to"),
         ({"z": np.ones((2, 6), int)}, "expected real numbers, got int32; bring bytes to"),
