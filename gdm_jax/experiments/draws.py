@@ -62,6 +62,7 @@ ANYWHERE = tuple(CHOICES)[:5]  # the others are for bands alone
 CHOSEN = {"paper": tuple(CHOICES), "small": tuple(CHOICES), "smoke": ("Eq. 8", "both")}
 CHOSEN_PARTITIONS = {"paper": tuple(PARTITIONS), "small": tuple(PARTITIONS), "smoke": ("bands",)}
 STEPS = {"paper": 20_000, "small": 1_200, "smoke": 12}
+NETWORK = {"paper": (), "small": ("model.channels=64",), "smoke": ()}  # half as wide as mnist.py's: 75 trainings
 REPETITIONS = {"paper": 2, "small": 3, "smoke": 2}
 CALLS = 24  # and at least three for every group
 PARTS = 4  # of a band's interval, in which the gradient's noise is measured
@@ -74,11 +75,13 @@ def run(lab: Lab) -> Report:
     Each choice is trained as long as the others, and compared with Eq. 8 at uniform times, pair by pair.
     """
     repetitions, steps = REPETITIONS[lab.scale], STEPS[lab.scale]
+    config = lab.config("bands", *NETWORK[lab.scale])
     text = (
-        f"# What teaches\n\n{lab.about(lab.config('bands').data, sets=1)} Every choice has {repetitions} models, each "
-        f"of {steps:,} steps and of another seed; given are the mean and standard deviation over them. Sampled by abm3 "
-        f"with {CALLS} calls or three for every group. Differences are from the first row, paired by seed, with 95% "
-        "confidence intervals.\n"
+        f"# What teaches\n\n{lab.about(config.data, sets=1)} Every choice has {repetitions} models of "
+        f"{config.model.channels} channels, each of {steps:,} steps and of another seed; given are the mean and "
+        "standard deviation over them. "
+        f"Sampled by abm3 with {CALLS} calls or three for every group. Differences are from the "
+        "first row, paired by seed, with 95% confidence intervals.\n"
     )
     numbers, names, values = {}, [], []
     for partition in CHOSEN_PARTITIONS[lab.scale]:
@@ -171,7 +174,8 @@ def _noise(lab: Lab, model: Model) -> tuple[str, list[dict]]:
 def overrides(partition: str, choice: str, scale: str, seed: int) -> tuple[str, ...]:
     """Variant of the config and overrides of one model."""
     variant, changes, _ = PARTITIONS[partition]
-    return variant, *EQ_8, *changes, *CHOICES[choice], f"training.steps={STEPS[scale]}", f"seed={seed}"
+    length = (f"training.steps={STEPS[scale]}", f"seed={seed}")
+    return variant, *EQ_8, *changes, *CHOICES[choice], *NETWORK[scale], *length
 
 
 def _model(lab: Lab, partition: str, choice: str, seed: int) -> Model:
