@@ -32,6 +32,7 @@ setup(
         "optax>=0.2.6",
         "orbax-checkpoint>=0.12.8",
         "pillow>=10.1",
+        "safetensors>=0.5",
         "scipy>=1.13",
         "tensorboardX>=2.6.4",
         "tensorflow-datasets>=4.9.9",

@@ -20,6 +20,7 @@ ONLY_IN = {
     "keras": {"metrics"},
     "sklearn": {"metrics", "data"},
     "tensorboardX": {"workdir"},
+    "safetensors": {"workdir"},
     "matplotlib": {"drawing"},
     "torch": {"metrics"},
     "torch_fidelity": {"metrics"},

@@ -13,13 +13,14 @@ __all__ = ["EXAMPLES", "arguments", "run"]
 
 EXAMPLES = """examples:
   gdm info --workdir runs/digits
+  gdm info --workdir digits.safetensors
   gdm info --config configs/cifar10.py:vanilla
 """
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
     options.config(command, required=False)
-    options.workdir(command, "Folder of a run, instead of a config.", required=False)
+    options.workdir(command, "Folder of a run, or a file of gdm export, instead of a config.", required=False)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     from gdm_jax import config as configs
     from gdm_jax.training import state
-    from gdm_jax.workdir import checkpoint, log
+    from gdm_jax.workdir import checkpoint, log, model_file
 
     if bool(file) == bool(workdir):
         raise ValueError("pass either --config or --workdir")
@@ -47,7 +48,9 @@ def run(arguments: argparse.Namespace) -> None:
     print("group      elements  diffused in t (generated first at the top)")
     for j in np.argsort(-np.asarray(schedule.t_end), kind="stable"):
         print(f"  {j:<8} {process.groups.sizes[j]:>8}  [{schedule.t_start[j]:.3f}, {schedule.t_end[j]:.3f}]")
-    if workdir:
+    if workdir and pathlib.Path(workdir).is_file():
+        print(f"step       {model_file.step(workdir):,}")
+    elif workdir:
         started = (pathlib.Path(workdir) / "checkpoints").is_dir()
         steps = checkpoint.Checkpoints(workdir, create=False).steps() if started else []
         print(f"steps      {steps[-1] if steps else 0:,} of {config.training.steps:,}; checkpoints {steps}")

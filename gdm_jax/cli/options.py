@@ -7,7 +7,9 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["OfModel", "config", "label", "model", "of_model", "of_source", "processes", "source", "workdir"]
+__all__ = [
+    "OfModel", "config", "folder_of", "label", "model", "of_model", "of_source", "processes", "source", "workdir",
+]
 
 
 def config(command: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -35,14 +37,14 @@ def model(
 
     solvers = [name for name, solver in ode.SOLVERS.items() if all(getattr(solver, what, True) for what in does)]
     trained = "The model must have been trained on it."
-    workdir(command)
+    workdir(command, "Folder of the run, or a file of gdm export.")
     add = command.add_argument
     add("--checkpoint", type=int, metavar="STEP", help="Step of the checkpoint to load. Default: the newest.")
     text = "Autoguidance: above 1 leads samples away from what an earlier checkpoint gets wrong, at twice the calls."
     add("--autoguidance", type=float, metavar="W", help=text)
     text = "Step of that earlier checkpoint; config.training.keep_every says which are kept."
     add("--weak-step", type=int, metavar="STEP", help=text)
-    add("--out", metavar="DIR", help="Folder to write to. Default: the workdir.")
+    add("--out", metavar="DIR", help="Folder to write to. Default: the workdir, or one named like the file.")
     add("--solver", metavar="NAME", help=f"Solver of the ODE: {', '.join(solvers)}. Default: {default}.")
     text = "Number of steps: a total, at least one for each group, or one number for each group. 0 adapts them. "
     text += "Fewer steps take fewer network calls: euler, ab2, ab3 and abm3 take one a step, heun and midpoint two."
@@ -114,7 +116,13 @@ def of_model(arguments: argparse.Namespace) -> OfModel:
         solving["steps"] = (steps[0] or None) if len(steps) == 1 else tuple(steps)
     if "label" in given:
         solving["label"] = given["label"] if len(given["label"]) > 1 else given["label"][0]
-    return OfModel(loading, solving, pathlib.Path(arguments.out or arguments.workdir))
+    return OfModel(loading, solving, pathlib.Path(arguments.out) if arguments.out else folder_of(arguments.workdir))
+
+
+def folder_of(workdir: str) -> pathlib.Path:
+    """Where the commands on a model write unless told otherwise: its workdir, or beside its file."""
+    path = pathlib.Path(workdir)
+    return path.with_suffix("") if path.is_file() else path
 
 
 def of_source(arguments: argparse.Namespace, prefix: str = "") -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""The config of a workdir, and whether a config may go on in it."""
+"""The config of a workdir, what was trained in it, and whether a config may go on in it.
+
+Where a trained model is wanted, a file of `gdm export` may stand for the workdir.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,12 @@ from gdm_jax.config import read, validate
 from gdm_jax.config.build import Experiment
 from gdm_jax.config.schema import Config, Own
 from gdm_jax.network import Network, autoguided
-from gdm_jax.workdir import checkpoint, manifest
+from gdm_jax.workdir import checkpoint, manifest, model_file
 
-__all__ = ["FREE", "averaged", "check_unchanged", "differences", "experiment", "of_workdir", "resampled", "trained"]
+__all__ = [
+    "FREE", "averaged", "check_unchanged", "differences", "experiment", "of_workdir", "resampled", "trained",
+    "without_places",
+]
 
 FREE = ("data.dir", "data.path", "training.start_from", "model.remat", "training.keep", "training.accumulate")
 
@@ -42,7 +48,7 @@ def experiment(
     """The config that a run left in its workdir, and what it describes; no config file is run.
 
     Args:
-      workdir: Folder of the run.
+      workdir: Folder of the run, or a model file.
       sampling: Fields of config.sampling to change.
       own: Entries that count beside those of the tables: "groupings", "bases" and "networks".
 
@@ -59,15 +65,20 @@ def averaged(
     """The averaged parameters that a run left in its workdir, and their step.
 
     Args:
-      workdir: Folder of the run.
+      workdir: Folder of the run, or a model file.
       config, found: What `experiment` gives for it.
-      step: Step of the checkpoint. The newest readable one by default.
+      step: Step of the checkpoint. The newest readable one by default; a model file holds one alone.
 
     Raises:
       ValueError: if there is no such checkpoint, or it is of another architecture (differing paths named).
     """
     x, alpha = jnp.zeros((1, *config.data.shape)), jnp.zeros((1, found.process.k))
     template = jax.eval_shape(found.network.init, keys.root(0, "parameters"), x, alpha)
+    if pathlib.Path(workdir).is_file():
+        only = model_file.step(workdir)
+        if step not in (None, only):
+            raise ValueError(f"checkpoint: {str(workdir)!r} holds step {only} alone, not {step}")
+        return model_file.restore(workdir, template), only
     return checkpoint.Checkpoints(pathlib.Path(workdir), create=False).restore_ema(template, step)
 
 
@@ -110,6 +121,15 @@ def resampled(config: Config, changes: Mapping[str, Any]) -> Config:
     return read.parse({**values, "sampling": {**values["sampling"], **changes}})
 
 
+def without_places(config: Config) -> Config:
+    """The config without what only the machine of its run knows: folders by absolute paths."""
+    data, training = config.data, config.training
+    mixture = tuple((name, _relative(path), weight) for name, path, weight in data.mixture)
+    data = dataclasses.replace(data, path=_relative(data.path), dir=_relative(data.dir), mixture=mixture)
+    training = dataclasses.replace(training, start_from=pathlib.Path(training.start_from).name)
+    return dataclasses.replace(config, data=data, training=training)
+
+
 def check_unchanged(workdir: str | os.PathLike, config: Config) -> None:
     """Check a config against the workdir's own, if a run has left a checkpoint of it there.
 
@@ -139,7 +159,12 @@ def differences(a: Config, b: Config) -> list[str]:
 
 
 def _read(workdir: str | os.PathLike) -> Config:
-    return read.parse(read.parse_json(manifest.load(workdir)))
+    text = model_file.config(workdir) if pathlib.Path(workdir).is_file() else manifest.load(workdir)
+    return read.parse(read.parse_json(text))
+
+
+def _relative(path: str) -> str:
+    return "" if os.path.isabs(path) else path
 
 
 def _flatten(values: dict, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -22,6 +22,7 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy as preserva
 
 from gdm_jax import _registry
 from gdm_jax.devices import hosts, parallel
+from gdm_jax.workdir import trees
 
 __all__ = ["Checkpoints"]
 
@@ -210,7 +211,7 @@ class Checkpoints:
                 for name, item in items.items()
             }
             return self._manager.restore(step, args=ocp.args.Composite(**args)), None
-        except (_Mismatch, jax.errors.JaxRuntimeError, MemoryError):  # the last two: sound, but no room for it
+        except (trees.Mismatch, jax.errors.JaxRuntimeError, MemoryError):  # sound: of something else, or no room for it
             raise
         except _ANY as error:
             return None, _registry.first_line(error)[:120]
@@ -224,23 +225,13 @@ class Checkpoints:
             tree = getattr(saved[name], "tree", saved[name])
             if tree is None:
                 raise FileNotFoundError(f"no metadata of {name}")
-            there, here = _shapes(tree), _shapes(item)
-            differing = sorted(p for p in there.keys() | here.keys() if there.get(p) != here.get(p))
-            if differing:
-                listed = ", ".join(f"{p} ({there.get(p)} saved, {here.get(p)} expected)" for p in differing[:3])
-                raise _Mismatch(
-                    f"checkpoint: step {step} in {self.directory} is of another architecture; "
-                    f"{len(differing)} differing path(s): {listed}"
-                )
+            what = f"checkpoint: step {step} in {self.directory}"
+            trees.check_same(trees.shapes(tree), trees.shapes(item), what)
 
 
 @jax.jit
 def _copy(tree):
     return jax.tree.map(jnp.copy, tree)
-
-
-class _Mismatch(ValueError):
-    """A sound checkpoint of something else: no older one will do."""
 
 
 # What Orbax and TensorStore raise where files are missing, truncated, emptied or something else, or a disk is full: at
@@ -258,12 +249,3 @@ def _abstract(tree):
 def _here(tree):
     """Restored arrays as this host's own, on its first device."""
     return tree if jax.process_count() == 1 else jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
-
-
-def _shapes(tree) -> dict[str, tuple[int, ...]]:
-    leaves = jax.tree_util.tree_leaves_with_path(tree, is_leaf=lambda leaf: hasattr(leaf, "shape"))
-    return {_path(path): tuple(leaf.shape) for path, leaf in leaves}
-
-
-def _path(path) -> str:
-    return "/".join(str(getattr(p, "key", getattr(p, "name", getattr(p, "idx", p)))) for p in path)
