@@ -29,6 +29,8 @@ def run(arguments: argparse.Namespace) -> None:
     from gdm_jax import config as configs
     from gdm_jax.workdir import files, model_file
 
+    if file.is_dir():
+        raise ValueError(f"out: {str(file)!r} is a folder; name a file, as {file / 'model.safetensors'}")
     files.claim(file.parent, file.name, field="out")
     config, found = configs.experiment(workdir)
     params, step = configs.averaged(workdir, config, found, step)

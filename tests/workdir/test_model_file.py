@@ -104,6 +104,11 @@ def test_a_file_cut_short_is_refused(exported, tmp_path, part):
         gdm.load(file)
 
 
+def test_a_folder_is_no_place_for_it(run, tmp_path, capsys):
+    assert cli.main(["export", "--workdir", str(run[0]), "--out", str(tmp_path)]) == 2
+    assert f"--out: {str(tmp_path)!r} is a folder; name a file" in capsys.readouterr().err
+
+
 def test_values_beyond_16_bits_are_refused(tmp_path):
     params = {"params": {"kernel": np.full((2, 2), 1e6, np.float32)}}
     with pytest.raises(ValueError, match="params/kernel holds values beyond 65,504"):
