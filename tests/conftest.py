@@ -17,6 +17,7 @@ from jax.experimental.compilation_cache import compilation_cache
 import gdm_jax as gdm
 from gdm_jax import config as configs
 from gdm_jax import training
+from tests import precision
 from tests.runs import config_file
 
 SIZE = 4
@@ -66,7 +67,7 @@ def unchecked():
 @pytest.fixture
 def double():
     """Double precision."""
-    with jax.enable_x64(True):
+    with precision.double():
         yield
 
 

@@ -13,6 +13,7 @@ import gdm_jax as gdm
 from gdm_jax import config as configs
 from gdm_jax import keys, latent, pixels
 from gdm_jax.training.augment import augment
+from tests import precision
 from tests.runs import draws
 
 PACKAGE = pathlib.Path(gdm.__file__).parent
@@ -106,7 +107,7 @@ def noise_of(purpose):
 
 def test_numbers_do_not_depend_on_the_precision():
     single = noise_of("sample")
-    with jax.enable_x64(True):
+    with precision.double():
         double = noise_of("sample")
         resampled = latent.resample(PROCESS, double, NOTHING, jax.random.key(1))
         assert double.dtype == resampled.dtype == np.float64

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -40,7 +41,6 @@ def join(
       ValueError: if the arguments do not fit together, or "auto" finds nothing.
       RuntimeError: if the other processes do not come.
     """
-    jax.config.update("jax_enable_preemption_service", told_to_end)
     if coordinator == "auto":
         if processes is not None or process is not None:
             raise ValueError("coordinator: auto finds out processes and process by itself; leave them out")
@@ -50,7 +50,14 @@ def join(
             raise ValueError(
                 f"coordinator: auto found no TPU, SLURM or Open MPI; pass HOST:PORT, processes and process ({error})"
             ) from error
-        return
+    else:
+        _initialize(coordinator, processes, process)
+    if not told_to_end:  # JAX's preemption service has taken it, and below JAX 0.8 cannot be told not to
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _initialize(coordinator: str, processes: int | None, process: int | None) -> None:
+    """Join the processes that meet at HOST:PORT."""
     host, _, port = coordinator.rpartition(":")
     if not host or not port.isdigit():
         raise ValueError(f"coordinator: must be auto or HOST:PORT, got {coordinator!r}")

@@ -141,6 +141,25 @@ def test_one_that_fails_ends_all(file, cache, tmp_path, how, code, shown):
     assert left.stdout == "" and gdm.load(tmp_path / "run").step in (3, 6)  # the save of 6 goes on in the background
 
 
+TOLD = """
+import os, signal, socket
+from gdm_jax.devices import hosts
+with socket.socket() as free:
+    free.bind(("localhost", 0))
+    port = free.getsockname()[1]
+hosts.join(f"localhost:{{port}}", 1, 0, told_to_end={waits})
+os.kill(os.getpid(), signal.SIGTERM)
+print("went on")
+"""
+
+
+@pytest.mark.parametrize("waits, code, printed", [(True, 0, "went on\n"), (False, -15, "")])
+def test_sigterm_waits_for_the_last_step_of_training_alone(waits, code, printed):
+    words = [sys.executable, "-c", TOLD.format(waits=waits)]
+    found = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert (found.returncode, found.stdout) == (code, printed), found.stderr
+
+
 @pytest.mark.parametrize(
     "words, message",
     [

@@ -7,6 +7,7 @@ import pytest
 
 import gdm_jax as gdm
 from gdm_jax.ode.multistep import Adams
+from tests import precision
 from tests.ode.mixing import mixing, vectors
 
 # The newest value of the field first, by how many earlier ones are known.
@@ -63,7 +64,7 @@ def test_names():
 def test_frames_between_steps():
     """Of third order, as the solver: the error falls eightfold when the steps are halved."""
     z, schedule = jax.random.normal(jax.random.key(0), (1, 6)), gdm.schedule.uniform(3)
-    with jax.enable_x64(True):
+    with precision.double():
         z = z.astype(jnp.float64)
 
         def frames(solver, steps):
@@ -77,7 +78,7 @@ def test_frames_between_steps():
 def test_gradient():
     """Through every step: the derivative is that of finite differences."""
     process, schedule, z = vectors(), gdm.schedule.uniform(3), jnp.ones((1, 6)) / 3
-    with jax.enable_x64(True):
+    with precision.double():
         z = z.astype(jnp.float64)
         value = lambda z: gdm.generate(mixing, process, schedule, z, solver="abm3", steps=9).sum()  # noqa: E731
         found = jax.grad(value)(z)[0, 0]

@@ -23,7 +23,7 @@ def in_basis(process, weights, x):
 def test_perturb(process, pair):
     x, z = pair
     alpha = ALPHAS[:, : process.k]
-    s = np.float64(1 - alpha)
+    s = np.asarray(1 - alpha, np.float64)
     linear = process.interpolant == "linear"
     signal, noise = (1 - s, s) if linear else (np.cos(np.pi * s / 2), np.sin(np.pi * s / 2))
     expected = [in_basis(process, signal[n], x[n]) + in_basis(process, noise[n], z[n]) for n in range(len(x))]

@@ -29,7 +29,7 @@ def eq_10(t, start, end):
 
 def test_alpha_is_eq_10(schedule):
     times = np.linspace(0, 1, 41)
-    start, end = np.float64(schedule.t_start), np.float64(schedule.t_end)
+    start, end = np.asarray(schedule.t_start, np.float64), np.asarray(schedule.t_end, np.float64)
     expected = [[eq_10(t, a, b) for a, b in zip(start, end)] for t in times]
     np.testing.assert_allclose(schedule.alpha(times), expected, atol=2e-6)
 
