@@ -15,22 +15,22 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["gdm_jax", "gdm_jax.*"]),
     package_data={"gdm_jax": ["py.typed"]},
-    python_requires=">=3.11,<3.14",
+    python_requires=">=3.11",
     install_requires=[
-        "absl-py>=2.1",
+        "absl-py>=1.4",
         "array_record>=0.8",
         "chex>=0.1.90",
         "diffrax>=0.7.2",
         "equinox>=0.13",
-        "flax>=0.12.8",
+        "flax>=0.11.2",
         "grain>=0.2.14",
         "importlib_resources>=6.4",  # tensorflow-datasets imports it without requiring it
-        "jax>=0.10",
+        "jax>=0.7.2",
         "jaxtyping>=0.3.3",
         "ml-collections>=1.1",
         "numpy>=2.0",
         "optax>=0.2.6",
-        "orbax-checkpoint>=0.12.8",
+        "orbax-checkpoint>=0.12.4,<1",
         "pillow>=10.1",
         "safetensors>=0.5",
         "scipy>=1.13",
@@ -44,6 +44,9 @@ setup(
         "vgg": ["keras>=3.15"],  # VGG-19 features for perceptual variance
         "fid": ["torch-fidelity>=0.4.0"],  # Inception features for Frechet distances
         "mp4": ["av>=14"],
+        "cuda12": ["jax[cuda12]"],
+        "cuda13": ["jax[cuda13]"],
+        "tpu": ["jax[tpu]"],
         "plan": ["jax[tpu]"],  # the compiler of TPUs, for gdm plan
         "test": [
             "av>=14",

@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 base=${PYTHON:-python3}
-"$base" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' ||
-    { echo "needs Python 3.11, 3.12 or 3.13, but $base is $("$base" --version 2>&1); set PYTHON" >&2; exit 1; }
+"$base" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    { echo "needs Python 3.11 or later, but $base is $("$base" --version 2>&1); set PYTHON" >&2; exit 1; }
 venv=${GDM_VENV:-.venv}
 python=$venv/bin/python
 stamp=$venv/.installed-$1-$(cksum <setup.py | cut -d' ' -f1)

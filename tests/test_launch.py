@@ -16,7 +16,7 @@ from gdm_jax.cli.main import parse
 ROOT = pathlib.Path(__file__).parents[1]
 LAUNCH = ROOT / "launch"
 SCRIPTS = [LAUNCH / name for name in ("environment.sh", "local_pod.sh", "quickstart.sh", "slurm.sbatch", "test.sh",
-                                      "tpu_pod.sh")]
+                                      "test_matrix.sh", "tpu_pod.sh")]
 TEXTS = [*(LAUNCH / name for name in ("local_pod.sh", "slurm.sbatch", "tpu_pod.sh", "README.md")), ROOT / "README.md"]
 TEXTS += [ROOT / "configs" / "README.md", *sorted((ROOT / "configs").glob("*.py"))]
 

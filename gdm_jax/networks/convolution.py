@@ -6,7 +6,8 @@ five times as long as the nine products of matrices that it is:
     y[p] = sum_d x[p + d] w[d],  d in {-1, 0, 1}^2      dL/dw[d] = sum_p x[p + d]^T dL/dy[p]
 
 Here the derivative by w is written as those products, a few images at a time so that they stay in the cache, and JAX's
-transpose of it is the gradient. On other devices, and for very small images, the convolution is JAX's own.
+transpose of it is the gradient. On other devices, for very small images, and where JAX is too old to transpose the
+loop, the convolution is JAX's own.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ __all__ = ["convolution"]
 
 ROWS = 1024  # pixels that are multiplied at a time
 FEWEST = 64  # pixels of an image below which the convolution is no slower
+TRANSPOSES = jax.__version_info__ >= (0, 10)  # whether JAX transposes a scan that is linear in what it closes over
 
 
 def convolution(x: Array, kernel: Array, *arguments: Any, **options: Any) -> Array:
@@ -36,7 +38,7 @@ def convolution(x: Array, kernel: Array, *arguments: Any, **options: Any) -> Arr
       *arguments: The others of `lax.conv_general_dilated`; they must say the above.
       **options: As arguments.
     """
-    if platform() != "cpu" or x.shape[1] * x.shape[2] < FEWEST:
+    if not TRANSPOSES or platform() != "cpu" or x.shape[1] * x.shape[2] < FEWEST:
         return jax.lax.conv_general_dilated(x, kernel, *arguments, **options)
     return _same(x, kernel)
 

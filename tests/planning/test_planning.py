@@ -59,6 +59,8 @@ def test_the_state_stays_in_its_place(small):
 
 @pytest.mark.parametrize("topology, count", [("v5p:2x2x1", 4), ("v6e:2x4", 8), ("tpu7x:2x2x1", 8), ("v5e:16x16", 256)])
 def test_slices_that_the_compiler_knows(topology, count):
+    if topology.startswith("tpu7x") and jax.__version_info__ < (0, 8):
+        pytest.skip("the compiler that belongs to this JAX is older than TPU7x")
     assert len(planning.devices(topology)[1]) == count
 
 
