@@ -7,9 +7,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-__all__ = [
-    "OfModel", "config", "folder_of", "label", "model", "of_model", "of_source", "processes", "source", "workdir",
-]
+__all__ = ["OfModel", "config", "label", "model", "of_model", "of_source", "processes", "source", "workdir"]
 
 
 def config(command: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -116,10 +114,10 @@ def of_model(arguments: argparse.Namespace) -> OfModel:
         solving["steps"] = (steps[0] or None) if len(steps) == 1 else tuple(steps)
     if "label" in given:
         solving["label"] = given["label"] if len(given["label"]) > 1 else given["label"][0]
-    return OfModel(loading, solving, pathlib.Path(arguments.out) if arguments.out else folder_of(arguments.workdir))
+    return OfModel(loading, solving, pathlib.Path(arguments.out) if arguments.out else _folder(arguments.workdir))
 
 
-def folder_of(workdir: str) -> pathlib.Path:
+def _folder(workdir: str) -> pathlib.Path:
     """Where the commands on a model write unless told otherwise: its workdir, or beside its file."""
     path = pathlib.Path(workdir)
     return path.with_suffix("") if path.is_file() else path

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Integer, PyTree
 
 from gdm_jax import keys
 from gdm_jax.config import Training
+from gdm_jax.workdir import trees
 from gdm_jax.workdir.checkpoint import Checkpoints
 
 __all__ = [
@@ -83,8 +84,7 @@ def begun_from(state: TrainState, params: PyTree) -> TrainState:
     Raises:
       ValueError: if the other run has parameters that this network does not, or of another shape; one is named.
     """
-    own = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(state.params)}
-    other = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
+    own, other = trees.by_path(state.params), trees.by_path(params)
     for name, leaf in other.items():
         if name not in own or np.shape(own[name]) != np.shape(leaf):
             here = f"of shape {np.shape(own[name])} here, {np.shape(leaf)} there" if name in own else "not in this one"

@@ -92,7 +92,7 @@ def test_what_is_no_model_is_refused(exported, tmp_path, capsys, make, message):
         gdm.load(file)
     assert cli.main(["sample", "--workdir", str(file), "--out", str(tmp_path)]) == 2
     said = capsys.readouterr().err
-    assert message.split(" \\")[0] in said and said.count("\n") == 1
+    assert message in said and said.count("\n") == 1
 
 
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.99])
