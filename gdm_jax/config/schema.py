@@ -72,7 +72,7 @@ def field(default: Any, words: str, **rule: Any) -> Any:
 class Data:
     """What is learnt."""
 
-    name: str = field("digits", "digits, mixture2d, folder, or a TFDS data set prepared as array_record")
+    name: str = field("digits", "digits, fruits, mixture2d, folder, or a TFDS data set prepared as array_record")
     path: str = field("", "Folder of images, for name 'folder'.")
     dir: str = field("", "Folder where prepared data sets lie. Empty for TFDS's own.")
     split: str = field("train", "Split of the data set, or a part of one.")

@@ -1,6 +1,7 @@
 """From a data set's name to a random-access source: `source[numbers]` is {"x": `[n, *shape]`, "label": `[n]`}.
 
 digits       the bundled handwritten digits
+fruits       bundled photographs of fruit in colour
 mixture2d    the plane's mixture of Gaussians
 folder       a folder of images, prepared once at data.shape
              (several of them, with weights, by data.mixture)
@@ -146,6 +147,7 @@ def fingerprint(source: Source) -> str:
 
 SOURCES: dict[str, Callable[..., Source]] = {
     "digits": prepared.digits,
+    "fruits": prepared.fruits,
     "mixture2d": Mixture.default,
     "folder": prepared.folder,
 }

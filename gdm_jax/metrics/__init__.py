@@ -19,6 +19,7 @@ from gdm_jax.metrics.classes import as_told, confident
 from gdm_jax.metrics.features import (
     FEATURES,
     Classifier,
+    efficientnet,
     features_for,
     fit_classifier,
     inception,
@@ -34,9 +35,9 @@ from gdm_jax.metrics.probes import Probe, probe
 
 __all__ = [
     "FEATURES", "MEASURES", "Classifier", "Correlation", "Normality", "PerceptualVariance", "PrecisionRecall", "Probe",
-    "Statistics", "as_told", "confident", "features_for", "fit_classifier", "frechet_distance", "group_correlation",
-    "group_normality", "inception", "make_features", "perceptual_variance", "pixels", "precision_recall", "probe",
-    "statistics", "total_correlation", "vgg19",
+    "Statistics", "as_told", "confident", "efficientnet", "features_for", "fit_classifier", "frechet_distance",
+    "group_correlation", "group_normality", "inception", "make_features", "perceptual_variance", "pixels",
+    "precision_recall", "probe", "statistics", "total_correlation", "vgg19",
 ]
 
 MEASURES: dict[str, Callable] = {

@@ -66,7 +66,7 @@ def test_trained_and_evaluated_on_a_data_set_of_ones_own(config, tmp_path):
 
     del SOURCES["stripes"]  # as where the config file has not been run
     assert load(tmp_path / "run").sample(2).shape == (2, 8, 8, 1)  # which needs no data
-    known = "data.name: must be digits, mixture2d, folder, or a data set prepared by TFDS as array_record; none at "
+    known = "data.name: must be digits, fruits, mixture2d, folder, or a data set prepared by TFDS as array_record; "
     how = re.escape("/stripes. For one of your own, set gdm_jax.data.SOURCES['stripes'] first")
     with pytest.raises(ValueError, match=f"^{known}.*{how}$") as caught:
         data.open_source(load(tmp_path / "run").config.data, write=False)

@@ -1,5 +1,6 @@
-"""Data sets that TFDS prepares: the digits, folders of images, and what others have prepared."""
+"""Data sets that TFDS prepares: digits, fruits, folders of images, and what others have prepared."""
 
+import importlib.resources
 import io
 import os
 import subprocess
@@ -26,6 +27,26 @@ def test_digits_are_those_of_scikit_learn(digits):
     assert len(digits) == 1797 and digits.shape == (8, 8, 1)
     assert {(e["x"].shape, e["x"].dtype) for e in examples} == {((8, 8, 1), np.dtype(np.uint8))}
     assert sorted((int(e["label"]), *e["x"].ravel().tolist()) for e in examples) == expected
+
+
+def test_fruits(tmp_path):
+    """Every tile of the sheets once, under its kind; on white; no photograph both in training and in test."""
+    train, test = (
+        data.open_source(Data(name="fruits", dir=str(tmp_path), split=split, shape=(32, 32, 3)))
+        for split in ("train", "test")
+    )
+    (x, label), (held_x, held_label) = (
+        [source[np.arange(len(source))][name] for name in ("x", "label")] for source in (train, test)
+    )
+    assert np.bincount(label).tolist() == [1856, 992, 1120] and np.bincount(held_label).tolist() == [352, 160, 192]
+    assert x.shape == (3968, 32, 32, 3) and x.dtype == np.uint8
+    assert np.median(x[:, [0, 0, -1, -1], [0, -1, 0, -1]]) > 250
+    seen = {image.tobytes() for image in x}
+    assert len(seen) > 3900 and not seen & {image.tobytes() for image in held_x}
+    sheet = importlib.resources.files("gdm_jax.data") / "fruits" / "test-cherry.jpg"
+    with sheet.open("rb") as file, Image.open(file) as opened_sheet:
+        tile = np.asarray(opened_sheet)[32:64, 96:128]
+    assert tile.tobytes() in {image.tobytes() for image in held_x[held_label == 1]}
 
 
 def test_folder_with_classes(pictures):

@@ -17,7 +17,7 @@ from tests.data.opened import colours, opened, source_of
         ({"name": "folder", "path": "{tmp}/missing", "shape": (8, 8, 3)}, "data.path: there is no folder '.*missing'"),
         ({"name": "folder", "path": "{tmp}", "shape": (8, 8, 3)}, "data.path: .* holds no image; looked for .png"),
         ({"name": "folder", "path": "{tmp}", "shape": (8,)}, r"data.shape: images need \(height, width, channel\)"),
-        ({"name": "nothing_of_the_kind"}, "data.name: must be digits, mixture2d, folder, or .*; none at .*nothing_of"),
+        ({"name": "nothing_of_the_kind"}, "data.name: must be digits, fruits, .*, folder, or .*; none at .*nothing_of"),
         ({"name": "mixture2d", "shape": (3,)}, r"data.shape: mixture2d has shape \(2,\), got \(3,\)"),
     ],
 )
@@ -92,7 +92,7 @@ def test_a_mixture_resumes_and_is_shared_like_one_set(several):
     "mixture, message",
     [
         ((("folder", "{tmp}/missing", 1),), "data.path: there is no folder '.*missing'"),
-        ((("digits", "", 1), ("nothing_of_the_kind", "", 1)), "data.name: must be digits, mixture2d, folder, or .*"),
+        ((("digits", "", 1), ("nothing_of_the_kind", "", 1)), "data.name: must be digits, fruits, .*"),
         ((("digits", "", 1), ("mixture2d", "", 1)), r"data.shape: mixture2d has shape \(2,\), got \(8, 8, 1\)"),
     ],
 )

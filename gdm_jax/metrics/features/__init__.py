@@ -21,12 +21,14 @@ from gdm_jax._registry import call, choose, takes
 from gdm_jax.metrics.checks import FeatureFunction
 from gdm_jax.metrics.features.batches import in_batches, pixels
 from gdm_jax.metrics.features.classifier import Classifier, fit_classifier
+from gdm_jax.metrics.features.efficientnet import efficientnet
 from gdm_jax.metrics.features.inception_v3 import inception
 from gdm_jax.metrics.features.vgg import vgg19
 
 __all__ = [
     "FEATURES",
     "Classifier",
+    "efficientnet",
     "features_for",
     "fit_classifier",
     "in_batches",
@@ -38,6 +40,7 @@ __all__ = [
 
 FEATURES: dict[str, Callable[..., FeatureFunction]] = {
     "inception": inception,
+    "efficientnet": efficientnet,
     "classifier": fit_classifier,
     "pixels": lambda: pixels,
     "vgg19": vgg19,
