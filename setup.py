@@ -14,7 +14,11 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["gdm_jax", "gdm_jax.*"]),
-    package_data={"gdm_jax": ["py.typed"], "gdm_jax.data": ["fruits/*"]},
+    package_data={
+        "gdm_jax": ["py.typed"],
+        "gdm_jax.data": ["fruits/*"],
+        "gdm_jax.pretrained": ["*.safetensors", "*.md"],
+    },
     python_requires=">=3.11",
     install_requires=[
         "absl-py>=1.4",

@@ -3,7 +3,7 @@
 Rooms on floors; each imports from the floors below its own, and from itself (tests/test_layout.py holds it):
 
     1   process, network, keys, devices, _registry
-    2   ode, loss, latent, networks, pixels, workdir
+    2   ode, loss, latent, networks, pixels, pretrained, workdir
     3   conditional, likelihood, config, data, drawing, metrics
     4   model, training
     5   reports, evaluation

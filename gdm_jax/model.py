@@ -380,10 +380,10 @@ def load(
     networks: Mapping[str, Callable] | None = None,
     **changes: Any,
 ) -> Model:
-    """A model from a workdir of `gdm train` or a file of `gdm export`, without running any code of its config.
+    """A model of `gdm train`, of `gdm export` or of `gdm models`, without running any code of its config.
 
     Args:
-      workdir: Folder that holds config.json and checkpoints/, or the file.
+      workdir: Folder that holds config.json and checkpoints/, a model file, or the name of a model that ships.
       step: Step of the checkpoint. The newest readable one by default.
       groupings: Groupings of the model that are not in `gdm_jax.process.groups.GROUPINGS`, by the names in its config.
       bases: Bases that are not in `gdm_jax.process.basis.BASES`.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import pathlib
 
 import numpy as np
 
@@ -20,7 +19,8 @@ EXAMPLES = """examples:
 
 def arguments(command: argparse.ArgumentParser) -> None:
     options.config(command, required=False)
-    options.workdir(command, "Folder of a run, or a file of gdm export, instead of a config.", required=False)
+    text = "Folder of a run, a file of gdm export, or a name of gdm models, instead of a config."
+    options.workdir(command, text, required=False)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     import jax
 
     from gdm_jax import config as configs
+    from gdm_jax import pretrained
     from gdm_jax.training import state
     from gdm_jax.workdir import checkpoint, log, model_file
 
@@ -48,12 +49,13 @@ def run(arguments: argparse.Namespace) -> None:
     print("group      elements  diffused in t (generated first at the top)")
     for j in np.argsort(-np.asarray(schedule.t_end), kind="stable"):
         print(f"  {j:<8} {process.groups.sizes[j]:>8}  [{schedule.t_start[j]:.3f}, {schedule.t_end[j]:.3f}]")
-    if workdir and pathlib.Path(workdir).is_file():
-        print(f"step       {model_file.step(workdir):,}")
+    place = pretrained.located(workdir or "")
+    if place.is_file():
+        print(f"step       {model_file.step(place):,}")
     elif workdir:
-        started = (pathlib.Path(workdir) / "checkpoints").is_dir()
-        steps = checkpoint.Checkpoints(workdir, create=False).steps() if started else []
+        started = (place / "checkpoints").is_dir()
+        steps = checkpoint.Checkpoints(place, create=False).steps() if started else []
         print(f"steps      {steps[-1] if steps else 0:,} of {config.training.steps:,}; checkpoints {steps}")
-        rows = log.read(workdir)
+        rows = log.read(place)
         if rows:
             print(f"last       {', '.join(f'{name} {value:.4g}' for name, value in rows[-1].items())}")

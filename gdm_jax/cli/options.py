@@ -35,14 +35,14 @@ def model(
 
     solvers = [name for name, solver in ode.SOLVERS.items() if all(getattr(solver, what, True) for what in does)]
     trained = "The model must have been trained on it."
-    workdir(command, "Folder of the run, or a file of gdm export.")
+    workdir(command, "Folder of the run, a file of gdm export, or a name of gdm models.")
     add = command.add_argument
     add("--checkpoint", type=int, metavar="STEP", help="Step of the checkpoint to load. Default: the newest.")
     text = "Autoguidance: above 1 leads samples away from what an earlier checkpoint gets wrong, at twice the calls."
     add("--autoguidance", type=float, metavar="W", help=text)
     text = "Step of that earlier checkpoint; config.training.keep_every says which are kept."
     add("--weak-step", type=int, metavar="STEP", help=text)
-    add("--out", metavar="DIR", help="Folder to write to. Default: the workdir, or one named like the file.")
+    add("--out", metavar="DIR", help="Folder to write to. Default: the workdir, or one named like the model.")
     add("--solver", metavar="NAME", help=f"Solver of the ODE: {', '.join(solvers)}. Default: {default}.")
     text = "Number of steps: a total, at least one for each group, or one number for each group. 0 adapts them. "
     text += "Fewer steps take fewer network calls: euler, ab2, ab3 and abm3 take one a step, heun and midpoint two."
@@ -118,7 +118,7 @@ def of_model(arguments: argparse.Namespace) -> OfModel:
 
 
 def _folder(workdir: str) -> pathlib.Path:
-    """Where the commands on a model write unless told otherwise: its workdir, or beside its file."""
+    """Where commands on a model write unless told otherwise: its workdir, beside its file, or a folder of its name."""
     path = pathlib.Path(workdir)
     return path.with_suffix("") if path.is_file() else path
 

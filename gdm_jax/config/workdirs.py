@@ -1,6 +1,7 @@
 """The config of a workdir, what was trained in it, and whether a config may go on in it.
 
-Where a trained model is wanted, a file of `gdm export` may stand for the workdir.
+Where a trained model is wanted, a file of `gdm export`, or the name of a model that ships with the package, may stand
+for the workdir.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from gdm_jax import keys
+from gdm_jax import keys, pretrained
 from gdm_jax.config import read, validate
 from gdm_jax.config.build import Experiment
 from gdm_jax.config.schema import Config, Own
@@ -48,7 +49,7 @@ def experiment(
     """The config that a run left in its workdir, and what it describes; no config file is run.
 
     Args:
-      workdir: Folder of the run, or a model file.
+      workdir: Folder of the run, a model file, or the name of a model of `gdm_jax.pretrained`.
       sampling: Fields of config.sampling to change.
       own: Entries that count beside those of the tables: "groupings", "bases" and "networks".
 
@@ -65,7 +66,7 @@ def averaged(
     """The averaged parameters that a run left in its workdir, and their step.
 
     Args:
-      workdir: Folder of the run, or a model file.
+      workdir: As for `experiment`.
       config, found: What `experiment` gives for it.
       step: Step of the checkpoint. The newest readable one by default; a model file holds one alone.
 
@@ -74,12 +75,13 @@ def averaged(
     """
     x, alpha = jnp.zeros((1, *config.data.shape)), jnp.zeros((1, found.process.k))
     template = jax.eval_shape(found.network.init, keys.root(0, "parameters"), x, alpha)
-    if pathlib.Path(workdir).is_file():
-        only = model_file.step(workdir)
+    place = pretrained.located(workdir)
+    if place.is_file():
+        only = model_file.step(place)
         if step not in (None, only):
             raise ValueError(f"checkpoint: {str(workdir)!r} holds step {only} alone, not {step}")
-        return model_file.restore(workdir, template), only
-    return checkpoint.Checkpoints(pathlib.Path(workdir), create=False).restore_ema(template, step)
+        return model_file.restore(place, template), only
+    return checkpoint.Checkpoints(place, create=False).restore_ema(template, step)
 
 
 def trained(
@@ -159,7 +161,8 @@ def differences(a: Config, b: Config) -> list[str]:
 
 
 def _read(workdir: str | os.PathLike) -> Config:
-    text = model_file.config(workdir) if pathlib.Path(workdir).is_file() else manifest.load(workdir)
+    place = pretrained.located(workdir)
+    text = model_file.config(place) if place.is_file() else manifest.load(place)
     return read.parse(read.parse_json(text))
 
 
