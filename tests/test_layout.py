@@ -17,6 +17,7 @@ ONLY_IN = {
     "flax": {"networks", "metrics"},
     "tensorflow_datasets": {"data"},
     "grain": {"data"},
+    "huggingface_hub": {"pretrained"},
     "keras": {"metrics"},
     "sklearn": {"metrics", "data"},
     "tensorboardX": {"workdir"},

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import pathlib
 
+from gdm_jax import pretrained
 from gdm_jax.cli import inputs, options, outputs
 
 __all__ = ["EXAMPLES", "arguments", "run"]
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
     of_samples = {"count": 10_000 if arguments.count is None else arguments.count}
     of_samples["sets"] = 1 if arguments.sets is None else arguments.sets
     folder = out / "evaluations"
-    judges = pathlib.Path(arguments.judges or pathlib.Path(arguments.workdir).resolve().parent / "judges")
+    judges = pathlib.Path(arguments.judges or pretrained.home(arguments.workdir).resolve().parent / "judges")
 
     from gdm_jax import evaluation
     from gdm_jax.devices import hosts

@@ -7,6 +7,8 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from gdm_jax import pretrained
+
 __all__ = ["OfModel", "config", "label", "model", "of_model", "of_source", "processes", "source", "workdir"]
 
 
@@ -35,7 +37,7 @@ def model(
 
     solvers = [name for name, solver in ode.SOLVERS.items() if all(getattr(solver, what, True) for what in does)]
     trained = "The model must have been trained on it."
-    workdir(command, "Folder of the run, a file of gdm export, or a name of gdm models.")
+    workdir(command, "Folder of the run, a file of gdm export, a name of gdm models, or hf://OWNER/NAME.")
     add = command.add_argument
     add("--checkpoint", type=int, metavar="STEP", help="Step of the checkpoint to load. Default: the newest.")
     text = "Autoguidance: above 1 leads samples away from what an earlier checkpoint gets wrong, at twice the calls."
@@ -114,13 +116,7 @@ def of_model(arguments: argparse.Namespace) -> OfModel:
         solving["steps"] = (steps[0] or None) if len(steps) == 1 else tuple(steps)
     if "label" in given:
         solving["label"] = given["label"] if len(given["label"]) > 1 else given["label"][0]
-    return OfModel(loading, solving, pathlib.Path(arguments.out) if arguments.out else _folder(arguments.workdir))
-
-
-def _folder(workdir: str) -> pathlib.Path:
-    """Where commands on a model write unless told otherwise: its workdir, beside its file, or a folder of its name."""
-    path = pathlib.Path(workdir)
-    return path.with_suffix("") if path.is_file() else path
+    return OfModel(loading, solving, pathlib.Path(arguments.out or pretrained.home(arguments.workdir)))
 
 
 def of_source(arguments: argparse.Namespace, prefix: str = "") -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from gdm_jax import _registry, data, evaluation, training
+from gdm_jax import _registry, data, evaluation, pretrained, training
 from gdm_jax import config as configs
 from gdm_jax.experiments.scales import SCALES, SMOKE_BANDS, Scale
 from gdm_jax.model import Model, load
@@ -143,7 +143,7 @@ class Lab:
 
 def claim(lab: Lab, name: str) -> pathlib.Path:
     """The folder of a report; raises ValueError where it cannot be written."""
-    folder = pathlib.Path(lab.workdir or lab.folder)
+    folder = pretrained.home(lab.workdir) if lab.workdir else lab.folder
     field = "workdir" if lab.workdir else "runs"
     return files.claim(folder, f"reports/{name}", field=field) / "reports" / name
 

@@ -1,10 +1,13 @@
-"""Trained models that ship with the package: each a file of `gdm export`, with a card that says what it is.
+"""Trained models that others can load: those that ship with the package, and those on the Hugging Face Hub.
 
-    gdm_jax.load("fruits")
-    gdm sample --workdir fruits
+    gdm_jax.load("digits")
+    gdm sample --workdir digits
+    gdm sample --workdir hf://OWNER/NAME
 
-A model is NAME.safetensors and its card NAME.md, in this folder. The first line of a card's text says what the model is
-of. tests/test_pretrained.py holds the cards to the files.
+Each is a file of `gdm export`, with a card that says what it is.
+
+One that ships is NAME.safetensors, and its card NAME.md, in this folder. The first paragraph of a card says what the
+model is of.
 """
 
 from __future__ import annotations
@@ -12,7 +15,9 @@ from __future__ import annotations
 import os
 import pathlib
 
-__all__ = ["card", "located", "names"]
+from gdm_jax.pretrained import hub
+
+__all__ = ["card", "home", "located", "names"]
 
 _FOLDER = pathlib.Path(__file__).parent
 
@@ -30,9 +35,24 @@ def card(name: str) -> str:
 def located(workdir: str | os.PathLike) -> pathlib.Path:
     """Where a model lies: a run or a file of one's own, or else the model that ships under this name.
 
+    One of hf://OWNER/NAME is downloaded first, unless it has been before; `hub.download` says what may be raised.
+
     >>> located("runs/digits").as_posix()
     'runs/digits'
     """
+    if str(workdir).startswith(hub.PREFIX):
+        return hub.download(str(workdir))
     path = pathlib.Path(workdir)
     own = path.is_file() or (path / "config.json").is_file()
     return _FOLDER / f"{workdir}.safetensors" if not own and str(workdir) in names() else path
+
+
+def home(workdir: str | os.PathLike) -> pathlib.Path:
+    """Where what is made with a model goes: its workdir, a folder beside its file, or one of its name.
+
+    >>> home("runs/digits").as_posix(), home("hf://somebody/digits").as_posix()
+    ('runs/digits', 'digits')
+    """
+    text = os.fspath(workdir)
+    path = pathlib.Path(text.rpartition("/")[2] if text.startswith(hub.PREFIX) else text)
+    return path.with_suffix("") if path.is_file() else path
