@@ -46,8 +46,8 @@ def save(path: str | os.PathLike, params: PyTree, config: str, step: int) -> Non
         if not (np.abs(leaf) <= LARGEST).all():
             raise ValueError(f"model file: {name} holds values beyond {LARGEST:,}, which 16 bits cannot hold")
     arrays = {name: leaf.astype(np.float16) for name, leaf in leaves.items()}
-    with files.replacing(path) as partial:
-        safetensors.numpy.save_file(arrays, partial, {"format": FORMAT, "config": config, "step": str(step)})
+    with files.whole(path) as out:
+        out.write(safetensors.numpy.save(arrays, {"format": FORMAT, "config": config, "step": str(step)}))
 
 
 def config(path: str | os.PathLike) -> str:

@@ -30,6 +30,7 @@ def test_holds_the_averages_in_16_bits(run, exported):
     for there, here in zip(*leaves, strict=True):
         assert here.dtype == np.float32
         np.testing.assert_allclose(here, there, rtol=2**-11, atol=2**-25)
+    assert exported.stat().st_mode == (run[0] / "config.json").stat().st_mode  # others may read it
     count = sum(leaf.size for leaf in leaves[0])
     assert 2 * count < exported.stat().st_size < 2 * count + 20_000
     assert (two.step, two.schedule.k) == (one.step, one.schedule.k)
