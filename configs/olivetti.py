@@ -4,7 +4,7 @@
     gdm experiment hierarchy --workdir runs/olivetti --features pixels
 
 A network soon memorises so few faces, so this config is for pictures of what the latent does and not for distances.
-6,000 steps take 25 minutes on one CPU core, and the samples are faces. Fixing the 10 lowest of 1,024 components
+6,000 steps take 25 to 47 minutes on one CPU core, and the samples are faces. Fixing the 10 lowest of 1,024 components
 removes 80% of the variance of the pixels. Swapping these components between two faces swaps the identity. This was seen
 with Eq. 8 at uniform times, before mnist.py changed its training.
 """
