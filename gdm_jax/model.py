@@ -383,7 +383,7 @@ def load(
     """A model of `gdm train`, of `gdm export` or of `gdm models`, without running any code of its config.
 
     Args:
-      workdir: Folder that holds config.json and checkpoints/, a model file, or the name of a model that ships.
+      workdir: Folder that holds config.json and checkpoints/, a model file, the name of one that ships, or hf://OWNER/NAME.
       step: Step of the checkpoint. The newest readable one by default.
       groupings: Groupings of the model that are not in `gdm_jax.process.groups.GROUPINGS`, by the names in its config.
       bases: Bases that are not in `gdm_jax.process.basis.BASES`.
@@ -392,7 +392,7 @@ def load(
 
     Raises:
       ValueError: if the config names what is not here, a change is unknown or mistyped, there is no such checkpoint, or
-        it is of another architecture (differing paths named).
+        it is of another architecture (differing paths named). A model on the Hub: as `pretrained.hub.download`.
     """
     own = {"groupings": groupings or {}, "bases": bases or {}, "networks": networks or {}}
     config, found = configs.experiment(workdir, changes, own)

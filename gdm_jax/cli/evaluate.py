@@ -37,7 +37,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     add, names = command.add_argument, list(features_for("samples"))
     text = f"Features by which images are judged: {', '.join(names)}. Default: inception."
     add("--features", choices=names, default="inception", metavar="NAME", help=text)
-    text = "File with the weights of inception or efficientnet. Default: those that their packages download or ship."
+    text = "File with the weights of inception or efficientnet. Default: a download, or those of the package."
     add("--weights", metavar="FILE", help=text)
     add("--count", type=int, metavar="N", help="Number of samples in a set. Default: 10000.")
     add("--sets", type=int, metavar="N", help="Number of sets of seeds; several give a standard deviation. Default: 1.")

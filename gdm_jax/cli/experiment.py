@@ -35,7 +35,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     add("--scale", choices=list(experiments.SCALES), default="small", metavar="SCALE", help=text)
     text = f"Features by which images are judged: {', '.join(names)}. Default: those of the scale."
     add("--features", choices=names, metavar="NAME", help=text)
-    text = "File with the weights of inception or efficientnet. Default: those that their packages download or ship."
+    text = "File with the weights of inception or efficientnet. Default: a download, or those of the package."
     add("--weights", metavar="FILE", help=text)
     text = "Samples that a model is judged by. Default: those of the scale."
     add("--count", type=int, metavar="N", help=text)

@@ -22,10 +22,11 @@ def arguments(command: argparse.ArgumentParser) -> None:
     options.workdir(command)
     text = "Step of the checkpoint to export. Default: the newest."
     command.add_argument("--checkpoint", type=int, metavar="STEP", help=text)
-    text = "File to write, in the safetensors format, or hf://OWNER/NAME to put it on the Hugging Face Hub. "
-    text += "Parameters are kept in 16 bits."
+    text = "File to write, in the safetensors format, or hf://OWNER/NAME to put it on the Hugging Face Hub for all to "
+    text += "read. Parameters are kept in 16 bits."
     command.add_argument("--out", required=True, metavar="FILE", help=text)
-    text = "File in Markdown that says what the model is, for the Hub. Default: what the config says."
+    text = "File in Markdown that says what the model is, for the Hub. Default: what the config says, unless the Hub "
+    text += "has a card of it."
     command.add_argument("--card", metavar="FILE", help=text)
 
 
@@ -36,23 +37,24 @@ def run(arguments: argparse.Namespace) -> None:
     from gdm_jax.pretrained import hub
     from gdm_jax.workdir import files, model_file
 
-    remote = out.startswith(hub.PREFIX)
-    if card and not remote:
-        raise ValueError(f"card: is for the Hub; {out!r} is a file, beside which you may lay it")
-    written = pathlib.Path(card).read_text() if card else ""
-    file = pathlib.Path(out)
-    if not remote:
-        if file.is_dir():
-            raise ValueError(f"out: {out!r} is a folder; name a file, as {file / 'model.safetensors'}")
+    remote, file = out.startswith(hub.PREFIX), pathlib.Path(out)
+    if remote:
+        hub.check(out, "out")
+    elif card:
+        raise ValueError(f"card: is for the Hub, and {out!r} is a file")
+    elif file.is_dir():
+        raise ValueError(f"out: {out!r} is a folder; name a file, as {file / 'model.safetensors'}")
+    else:
         files.claim(file.parent, file.name, field="out")
+    written = pathlib.Path(card).read_text(encoding="utf-8") if card else ""
     config, found = configs.experiment(workdir)
     params, step = configs.averaged(workdir, config, found, step)
     with tempfile.TemporaryDirectory() as scratch:
         file = pathlib.Path(scratch) / "model.safetensors" if remote else file
         model_file.save(file, params, configs.to_json(configs.without_places(config)), step)
-        said = f"step {step:,}, {file.stat().st_size / 1e6:.1f} MB"
-        place = hub.upload(out, file, written or _card(out, config, step)) if remote else file
-    print(f"{place}: {said}")
+        if remote:
+            out = hub.upload(out, file, written or _card(out, config, step), replace=bool(card))
+        print(f"{out}: step {step:,}, {file.stat().st_size / 1e6:.1f} MB")
 
 
 def _card(address: str, config: Any, step: int) -> str:

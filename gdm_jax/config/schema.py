@@ -156,7 +156,7 @@ class Training:
         "unweighted (Eq. 8), rao_blackwell (Eq. 8 with less noise), weighted (Eq. 7), moving or mean_flow (few calls).",
         table=Table(loss.LOSSES, "gdm_jax.loss.LOSSES"),
     )
-    start_from: str = field("", "Workdir of a trained run, whose averaged parameters this one begins with.")
+    start_from: str = field("", "Workdir, file or name of a model, whose averaged parameters this run begins with.")
     label_dropout: float = field(
         0.1, "Share of examples whose label is withheld, for classifier-free guidance.", least=0, most=1
     )

@@ -1,7 +1,7 @@
 """The config of a workdir, what was trained in it, and whether a config may go on in it.
 
-Where a trained model is wanted, a file of `gdm export`, or the name of a model that ships with the package, may stand
-for the workdir.
+Where a trained model is wanted, a file of `gdm export`, the name of a model that ships with the package, or an address
+on the Hub may stand for the workdir.
 """
 
 from __future__ import annotations

@@ -165,17 +165,17 @@ def _classifier(made: Callable[[], Any], file: pathlib.Path) -> metrics.Classifi
     return cache.load_classifier(file)  # as read, so that the first use and the next are the same
 
 
-def _weights(weights: str | os.PathLike | None, known: str) -> str:
-    """The first eight digits of the SHA-256 of a file of weights, which the usual file has in its name."""
+def _weights(weights: str | os.PathLike | None) -> str:
+    """The first eight digits of the SHA-256 of Inception's file, which the download has in its name."""
     if weights is None or weights == "random":
-        return "random" if weights else known
+        return "random" if weights else "6726825d"
     with open(weights, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:8]
 
 
 _MARKS = {  # what tells features from others of their name; those of your own are known by their code and arrays
-    "inception": lambda function, weights: _weights(weights, "6726825d"),
-    "efficientnet": lambda function, weights: _weights(weights, "57934424"),
+    "inception": lambda function, weights: _weights(weights),
+    "efficientnet": lambda function, weights: "57934424",  # there is only one file
     "classifier": lambda function, weights: provenance.fingerprint(function.params),
     "pixels": lambda function, weights: "",
 }

@@ -41,7 +41,7 @@ class Lab:
       overrides: Overrides of every model's config. Fields that an experiment varies are not changed by them.
       workdir: Folder of a trained model that takes the place of the model of bands.
       features: Features by which images are judged; the scale's if None.
-      weights: File with the weights of Inception.
+      weights: File with the weights of inception or efficientnet.
       count: Samples that a model is judged by; the scale's if None.
       progress: Whether bars are shown.
     """

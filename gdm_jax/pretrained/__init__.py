@@ -29,7 +29,7 @@ def names() -> list[str]:
 
 def card(name: str) -> str:
     """The card of a model that ships, in Markdown."""
-    return (_FOLDER / f"{name}.md").read_text()
+    return (_FOLDER / f"{name}.md").read_text(encoding="utf-8")
 
 
 def located(workdir: str | os.PathLike) -> pathlib.Path:
@@ -43,16 +43,16 @@ def located(workdir: str | os.PathLike) -> pathlib.Path:
     if str(workdir).startswith(hub.PREFIX):
         return hub.download(str(workdir))
     path = pathlib.Path(workdir)
-    own = path.is_file() or (path / "config.json").is_file()
-    return _FOLDER / f"{workdir}.safetensors" if not own and str(workdir) in names() else path
+    own = path.is_file() or (path / "config.json").is_file() or (path / "checkpoints").is_dir()
+    return _FOLDER / f"{path}.safetensors" if not own and str(path) in names() else path
 
 
 def home(workdir: str | os.PathLike) -> pathlib.Path:
     """Where what is made with a model goes: its workdir, a folder beside its file, or one of its name.
 
     >>> home("runs/digits").as_posix(), home("hf://somebody/digits").as_posix()
-    ('runs/digits', 'digits')
+    ('runs/digits', 'somebody--digits')
     """
     text = os.fspath(workdir)
-    path = pathlib.Path(text.rpartition("/")[2] if text.startswith(hub.PREFIX) else text)
+    path = pathlib.Path(text.removeprefix(hub.PREFIX).replace("/", "--") if text.startswith(hub.PREFIX) else text)
     return path.with_suffix("") if path.is_file() else path

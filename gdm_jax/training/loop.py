@@ -15,7 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from gdm_jax import config as configs
-from gdm_jax import data, drawing, latent, ode
+from gdm_jax import data, drawing, latent, ode, pretrained
 from gdm_jax._registry import choose
 from gdm_jax.config import Config, Experiment, build
 from gdm_jax.devices import hosts, parallel, preemption
@@ -58,8 +58,10 @@ def train(config: Config, workdir: str | os.PathLike, *, progress: bool = True) 
     parallel.check_batch(training.batch, training.accumulate)
     experiment = configs.check(config)
     choose(AUGMENTATIONS, training.augmentation, "training.augmentation")
-    if training.start_from and not manifest.begun(workdir) and not manifest.begun(training.start_from):
-        raise ValueError(f"training.start_from: there is no trained run in {training.start_from!r}")
+    if training.start_from and not manifest.begun(workdir):
+        earlier = pretrained.located(training.start_from)
+        if not (earlier.is_file() or manifest.begun(earlier)):
+            raise ValueError(f"training.start_from: there is no trained run in {training.start_from!r}")
     configs.check_unchanged(workdir, config)
     with hosts.first_before_the_others("data prepared"):
         source = data.open_source(config.data)

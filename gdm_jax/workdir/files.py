@@ -7,6 +7,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import tempfile
 from collections.abc import Iterator
 from typing import Any
@@ -29,6 +30,8 @@ def claim(folder: str | os.PathLike, *names: str, field: str = "folder") -> path
       ValueError: naming the folder, or the name, that cannot be written.
     """
     folder = pathlib.Path(folder)
+    if re.match(r"\w+:/", str(folder)):  # of which pathlib has made one slash of two
+        raise ValueError(f"{field}: {str(folder)!r} is an address; only folders of this machine are written to")
     try:
         there = next(path for path in (folder, *folder.resolve().parents) if path.exists())
         with tempfile.TemporaryFile(dir=there):

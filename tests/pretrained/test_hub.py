@@ -72,18 +72,21 @@ def server():
     server.shutdown()
 
 
-def program(code, folder, address):
+def program(code, folder, address, **environment):
     """A Python program in `folder`, for which the Hub is at `address`; its output."""
     root = pathlib.Path(gdm.__file__).parents[1]
-    places = {"HF_ENDPOINT": address, "HF_HOME": str(folder / "hub"), "HF_TOKEN": "a_token", "PYTHONPATH": str(root)}
-    found = subprocess.run([sys.executable, "-c", code], cwd=folder, env={**os.environ, **places}, capture_output=True,
-                           text=True)
+    environment |= {"HF_ENDPOINT": address, "HF_HOME": str(folder / "hub"), "HF_TOKEN": "a_token"}
+    found = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True,
+                           env={**os.environ, "PYTHONPATH": str(root), **environment})
     assert found.returncode == 0, found.stderr
     return found.stdout + found.stderr
 
 
 def test_goes_there_and_comes_back(run, server, tmp_path):
-    """The same model; commands write to a folder of its name; the card says how it is loaded."""
+    """The same model; commands write to a folder of its name; the card says how it is loaded.
+
+    Without a network, what was downloaded before is there, and for the rest a line says what to do.
+    """
     code = f"""
 import gdm_jax
 from gdm_jax import cli
@@ -91,37 +94,44 @@ assert cli.main(["export", "--workdir", {str(run[0])!r}, "--out", "hf://somebody
 assert cli.main(["sample", "--workdir", "hf://somebody/tiny", "--count", "2", "--steps", "4"]) == 0
 print(gdm_jax.load("hf://somebody/tiny"))
 assert cli.main(["sample", "--workdir", "hf://somebody/none"]) == 2
+assert cli.main(["sample", "--workdir", "hf://somebody/tiny", "--out", "hf://somebody/tiny"]) == 2
 """
     said = program(code, tmp_path, server)
     assert f"{server}/somebody/tiny: step" in said and repr(gdm.load(run[0])) in said
-    assert (tmp_path / "tiny" / "samples.png").is_file()
+    assert (tmp_path / "somebody--tiny" / "samples.png").is_file()
     assert sorted(FILES) == ["README.md", MODEL]
     assert 'gdm_jax.load("hf://somebody/tiny")' in FILES["README.md"].decode()
     (tmp_path / MODEL).write_bytes(FILES[MODEL])
     one, two = (gdm.load(place).decode(np.ones((1, 8, 8, 1), np.float32)) for place in (run[0], f"{tmp_path}/{MODEL}"))
     np.testing.assert_allclose(two, one, atol=0.05)
-    assert "error: --workdir: hf://somebody/none cannot be fetched" in said and "pass its path" in said
+    assert "error: --workdir: hf://somebody/none cannot be fetched" in said and "or pass the path of its" in said
+    assert "error: --out: 'hf:/somebody/tiny' is an address; only folders of this machine are written to" in said
 
-
-def test_without_a_network(run, tmp_path):
-    """One line that says what to do instead. A download is tried for half a minute, by the Hub's library."""
     code = f"""
 from gdm_jax import cli
+assert cli.main(["info", "--workdir", "hf://somebody/tiny"]) == 0
+assert cli.main(["info", "--workdir", "hf://somebody/another"]) == 2
 assert cli.main(["export", "--workdir", {str(run[0])!r}, "--out", "hf://somebody/tiny"]) == 2
 """
-    said = program(code, tmp_path, "http://127.0.0.1:9")
-    lines = [line for line in said.splitlines() if line.startswith("gdm export: error: --out: hf://somebody/tiny")]
-    assert len(lines) == 1 and lines[0].endswith("or export to a file and upload it by hand")
+    said = program(code, tmp_path, "http://127.0.0.1:9", HF_HUB_OFFLINE="1")
+    assert "data       digits (8, 8, 1)" in said
+    errors = [line for line in said.splitlines() if " error: " in line]
+    assert [re.sub(r" \(.*\)", "", line) for line in errors] == [
+        "gdm info: error: --workdir: hf://somebody/another cannot be fetched; log in by 'hf auth login' if it is "
+        "private, or pass the path of its model.safetensors",
+        "gdm export: error: --out: hf://somebody/tiny cannot be written; log in by 'hf auth login', or export to a "
+        "file and upload it by hand",
+    ]
 
 
 @pytest.mark.parametrize("address", ["hf://", "hf://name", "hf://a/b/c", "hf:///b"])
 def test_other_addresses(address):
-    with pytest.raises(ValueError, match="has the form hf://OWNER/NAME, got"):
+    with pytest.raises(ValueError, match="^workdir: an address on the Hub has the form hf://OWNER/NAME, got"):
         pretrained.located(address)
 
 
 def test_says_what_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(ImportError, match=r'pip install "gdm-jax\[hub\]"') as raised:
-        hub.download("hf://somebody/tiny")
+        hub.download("hf://somebody/another")
     assert "\n" not in str(raised.value)

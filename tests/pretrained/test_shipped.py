@@ -47,8 +47,8 @@ def test_encodes_and_decodes_to_the_byte(name, tmp_path):
 def test_commands_take_a_name_for_a_workdir(tmp_path, monkeypatch, capsys):
     """They write to a folder of the name, which is no model yet and so does not hide the one that ships."""
     monkeypatch.chdir(tmp_path)
-    for _ in range(2):
-        assert cli.main(["sample", "--workdir", "digits", "--count", "2", "--steps", "4"]) == 0
+    for name in ("digits", "digits/"):
+        assert cli.main(["sample", "--workdir", name, "--count", "2", "--steps", "4"]) == 0
         assert (tmp_path / "digits" / "samples.png").is_file()
     assert cli.main(["info", "--workdir", "digits"]) == 0
     assert "step       4,500" in capsys.readouterr().out
@@ -58,6 +58,9 @@ def test_a_run_of_ones_own_comes_first(run, tmp_path, monkeypatch):
     shutil.copytree(run[0], tmp_path / "digits")
     monkeypatch.chdir(tmp_path)
     assert gdm.load("digits").step == gdm.load(run[0]).step != 4_500
+    (tmp_path / "digits" / "config.json").unlink()
+    with pytest.raises(ValueError, match="'digits' holds no config.json"):
+        gdm.load("digits")
 
 
 def test_the_command_lists_them(capsys):

@@ -61,6 +61,12 @@ def test_other_networks(run, tiny, tmp_path, changes, message):
     assert "\n" not in str(caught.value)
 
 
+def test_finds_a_model_that_ships(tiny, tmp_path):
+    """By its name; its network is another than the tiny one."""
+    with pytest.raises(ValueError, match="training.start_from: must be a run of the same network"):
+        training.train(jumping(tiny(start_from="digits")), tmp_path, progress=False)
+
+
 def test_no_such_run(tiny, tmp_path):
     with pytest.raises(ValueError, match="^training.start_from: there is no trained run in .*none"):
         training.train(jumping(tiny(start_from=str(tmp_path / "none"))), tmp_path / "run", progress=False)

