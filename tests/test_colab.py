@@ -51,7 +51,8 @@ def test_runs(notebook, tmp_path):
         for long, short in SHORTER[notebook.stem].items():
             assert long in program
             program = program.replace(long, short)
-    found = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env={**os.environ, "XLA_FLAGS": ""},
+    place = {"XLA_FLAGS": "", "TFDS_DATA_DIR": str(tmp_path / "data")}
+    found = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env={**os.environ, **place},
                            capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
     if film := LEAVES[notebook.stem]:

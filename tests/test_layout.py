@@ -96,3 +96,8 @@ def test_no_module_is_too_long(file):
 def test_libraries_stay_in_their_rooms(library):
     users = {room(file) for file in FILES for name in imports(file) if name.split(".")[0] == library}
     assert users <= ONLY_IN[library]
+
+
+def test_one_file_alone_unpickles():
+    users = [file.relative_to(PACKAGE).as_posix() for file in FILES if "pickle" in imports(file)]
+    assert users == ["metrics/features/torch_file.py"]

@@ -19,7 +19,7 @@ EXAMPLES = """examples:
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
-    options.workdir(command)
+    options.workdir(command, options.MODEL)
     text = "Step of the checkpoint to export. Default: the newest."
     command.add_argument("--checkpoint", type=int, metavar="STEP", help=text)
     text = "File to write, in the safetensors format, or hf://OWNER/NAME to put it on the Hugging Face Hub for all to "

@@ -19,8 +19,7 @@ EXAMPLES = """examples:
 
 def arguments(command: argparse.ArgumentParser) -> None:
     options.config(command, required=False)
-    text = "Folder of a run, a file of gdm export, or a name of gdm models, instead of a config."
-    options.workdir(command, text, required=False)
+    options.workdir(command, f"{options.MODEL} It takes the place of a config.", required=False)
 
 
 def run(arguments: argparse.Namespace) -> None:

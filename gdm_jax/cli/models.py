@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdm_jax import pretrained
     from gdm_jax._registry import choose
 
-    models = {name: pretrained.located(name) for name in pretrained.names()}
+    models = pretrained.files()
     if arguments.model:
         choose(models, arguments.model, "model")
         print(pretrained.card(arguments.model))

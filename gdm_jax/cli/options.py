@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 from gdm_jax import pretrained
 
-__all__ = ["OfModel", "config", "label", "model", "of_model", "of_source", "processes", "source", "workdir"]
+__all__ = ["MODEL", "OfModel", "config", "label", "model", "of_model", "of_source", "processes", "source", "workdir"]
+
+MODEL = "Folder of a run, a file of gdm export, a name of gdm models, or hf://OWNER/NAME."
 
 
 def config(command: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -37,7 +39,7 @@ def model(
 
     solvers = [name for name, solver in ode.SOLVERS.items() if all(getattr(solver, what, True) for what in does)]
     trained = "The model must have been trained on it."
-    workdir(command, "Folder of the run, a file of gdm export, a name of gdm models, or hf://OWNER/NAME.")
+    workdir(command, MODEL)
     add = command.add_argument
     add("--checkpoint", type=int, metavar="STEP", help="Step of the checkpoint to load. Default: the newest.")
     text = "Autoguidance: above 1 leads samples away from what an earlier checkpoint gets wrong, at twice the calls."

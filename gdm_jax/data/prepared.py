@@ -22,9 +22,7 @@ from gdm_jax import _registry
 from gdm_jax.data.images import Unreadable, find_images, opened_image, read_image
 from gdm_jax.pixels import LEVELS
 
-__all__ = [
-    "FolderConfig", "Fruits", "ImageFolder", "ImageSource", "ScikitDigits", "by_name", "digits", "folder", "fruits",
-]
+__all__ = ["FolderConfig", "Fruits", "ImageFolder", "ImageSource", "ScikitDigits", "bundled", "by_name", "folder"]
 
 
 class ScikitDigits(tfds.core.GeneratorBasedBuilder):
@@ -68,6 +66,9 @@ class Fruits(tfds.core.GeneratorBasedBuilder):
                 rows = np.asarray(opened).reshape(-1, 32, 32, 32, 3).swapaxes(1, 2)
             for i, image in enumerate(rows.reshape(-1, 32, 32, 3)):
                 yield f"{kind}-{i}", {"image": image, "label": kind}
+
+
+BUNDLED: dict[str, Any] = {"digits": ScikitDigits, "fruits": Fruits}
 
 
 @dataclasses.dataclass
@@ -194,14 +195,9 @@ class ImageSource:
         return {"x": x, "label": labels}
 
 
-def digits(*, name: str, split: str, shape: tuple[int, ...], dir: str = "", write: bool = True) -> ImageSource:
-    """The bundled digits. Here and below, arguments are fields of `config.Data`, and `write` of `open_source`."""
-    return _opened(_written(ScikitDigits(**_options(dir)), name, dir, write), name, split, shape)
-
-
-def fruits(*, name: str, split: str, shape: tuple[int, ...], dir: str = "", write: bool = True) -> ImageSource:
-    """The bundled photographs of fruit."""
-    return _opened(_written(Fruits(**_options(dir)), name, dir, write), name, split, shape)
+def bundled(*, name: str, split: str, shape: tuple[int, ...], dir: str = "", write: bool = True) -> ImageSource:
+    """An entry of BUNDLED. Here and below, arguments are fields of `config.Data`, and `write` is of `open_source`."""
+    return _opened(_written(BUNDLED[name](**_options(dir)), name, dir, write), name, split, shape)
 
 
 def folder(

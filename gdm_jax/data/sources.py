@@ -146,8 +146,8 @@ def fingerprint(source: Source) -> str:
 
 
 SOURCES: dict[str, Callable[..., Source]] = {
-    "digits": prepared.digits,
-    "fruits": prepared.fruits,
+    "digits": prepared.bundled,
+    "fruits": prepared.bundled,
     "mixture2d": Mixture.default,
     "folder": prepared.folder,
 }

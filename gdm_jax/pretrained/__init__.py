@@ -17,14 +17,14 @@ import pathlib
 
 from gdm_jax.pretrained import hub
 
-__all__ = ["card", "home", "located", "names"]
+__all__ = ["card", "files", "home", "located"]
 
 _FOLDER = pathlib.Path(__file__).parent
 
 
-def names() -> list[str]:
-    """The names of the models that ship."""
-    return sorted(file.stem for file in _FOLDER.glob("*.safetensors"))
+def files() -> dict[str, pathlib.Path]:
+    """The models that ship, by name."""
+    return {file.stem: file for file in sorted(_FOLDER.glob("*.safetensors"))}
 
 
 def card(name: str) -> str:
@@ -44,7 +44,7 @@ def located(workdir: str | os.PathLike) -> pathlib.Path:
         return hub.download(str(workdir))
     path = pathlib.Path(workdir)
     own = path.is_file() or (path / "config.json").is_file() or (path / "checkpoints").is_dir()
-    return _FOLDER / f"{path}.safetensors" if not own and str(path) in names() else path
+    return path if own else files().get(str(path), path)
 
 
 def home(workdir: str | os.PathLike) -> pathlib.Path:

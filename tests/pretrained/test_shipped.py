@@ -14,12 +14,12 @@ import gdm_jax as gdm
 from gdm_jax import cli, pixels, pretrained
 from gdm_jax.data import examples, open_source, spread
 
-NAMES = pretrained.names()
+NAMES = list(pretrained.files())
 MOST = 25e6  # bytes of all of them
 
 
 def test_are_few_and_small():
-    files = [pretrained.located(name) for name in NAMES]
+    files = list(pretrained.files().values())
     assert NAMES and sum(file.stat().st_size for file in files) < MOST
     assert sorted(file.stem for file in files[0].parent.glob("*.md")) == NAMES
 
@@ -54,10 +54,13 @@ def test_commands_take_a_name_for_a_workdir(tmp_path, monkeypatch, capsys):
     assert "step       4,500" in capsys.readouterr().out
 
 
-def test_a_run_of_ones_own_comes_first(run, tmp_path, monkeypatch):
+def test_a_run_of_ones_own_comes_first(run, tmp_path, monkeypatch, capsys):
+    """But `gdm models` lists what ships."""
     shutil.copytree(run[0], tmp_path / "digits")
     monkeypatch.chdir(tmp_path)
     assert gdm.load("digits").step == gdm.load(run[0]).step != 4_500
+    assert cli.main(["models"]) == 0
+    assert f"digits   {pretrained.files()['digits'].stat().st_size / 1e6:.1f} MB" in capsys.readouterr().out
     (tmp_path / "digits" / "config.json").unlink()
     with pytest.raises(ValueError, match="'digits' holds no config.json"):
         gdm.load("digits")
