@@ -1,28 +1,48 @@
 #!/usr/bin/env bash
-# Runs the tests in three environments, which it makes beside .venv: with what Colab preinstalls, on Python 3.13; with
-# JAX 0.10, on Python 3.11; and with the newest JAX, on Python 3.12. Arguments go to pytest. The interpreters are
-# python3.13 and so on, or $PYTHON3_13 and so on. One that is missing is passed over.
+# Runs the tests in three environments, which it makes beside .venv: `colab`, with what Colab preinstalls, on Python
+# 3.13; `jax_0.10`, on Python 3.11; and `newest`, with the newest JAX, on Python 3.12. Names choose among them, and what
+# follows goes to pytest: `bash launch/test_matrix.sh colab jax_0.10 -k ode`. The interpreters are $PYTHON3_13,
+# python3.13 or pyenv's, and so on. One that is missing is passed over; the exit status is 3 if all are.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-tests() { # NAME PYTHON CONSTRAINTS ARGUMENT ...
-    local name=$1 interpreter=$2 constraints=$3
+interpreter() { # VERSION: one that runs, or nothing
+    local own=PYTHON${1/./_} pyenv
+    pyenv=$(pyenv prefix "$1" 2>/dev/null || true)
+    for python in "${!own:-}" "python$1" "$pyenv/bin/python"; do
+        if [ -n "$python" ] && "$python" -c "" 2>/dev/null; then
+            echo "$python"
+            return
+        fi
+    done
+}
+
+tests() { # NAME VERSION CONSTRAINTS ARGUMENT ...
+    local name=$1 version=$2 constraints=$3 python
     shift 3
-    if ! command -v "$interpreter" >/dev/null; then
-        echo "$name: passed over, there is no $interpreter" >&2
+    [[ " $chosen " == *" $name "* ]] || return 0
+    python=$(interpreter "$version")
+    if [ -z "$python" ]; then
+        echo "$name: passed over, there is no Python $version" >&2
         return
     fi
-    echo "$name: $("$interpreter" --version)"
-    PYTHON=$interpreter GDM_VENV=.venv-$name PIP_CONSTRAINT=$constraints bash launch/test.sh "$@"
+    echo "$name: $("$python" --version)"
+    PYTHON=$python GDM_VENV=.venv-$name PIP_CONSTRAINT=$constraints bash launch/test.sh "$@"
     ran=yes
 }
 
-ran=
+all="colab jax_0.10 newest" chosen="" ran=""
+while [ $# -gt 0 ] && [[ " $all " == *" $1 "* ]]; do
+    chosen="$chosen $1"
+    shift
+done
+chosen=${chosen:-$all}
+
 scratch=$(mktemp -d)
 trap 'rm -r "$scratch"' EXIT
 echo "jax==0.10.2" >"$scratch/jax"
 : >"$scratch/none"
-tests colab "${PYTHON3_13:-python3.13}" "$PWD/launch/colab/constraints.txt" "$@"
-tests jax_0.10 "${PYTHON3_11:-python3.11}" "$scratch/jax" "$@"
-tests newest "${PYTHON3_12:-python3.12}" "$scratch/none" "$@"
-[ -n "$ran" ] || { echo "there is none of Python 3.11, 3.12 and 3.13" >&2; exit 1; }
+tests colab 3.13 "$PWD/launch/colab/constraints.txt" "$@"
+tests jax_0.10 3.11 "$scratch/jax" "$@"
+tests newest 3.12 "$scratch/none" "$@"
+[ -n "$ran" ] || exit 3

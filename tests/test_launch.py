@@ -11,6 +11,8 @@ import sys
 import pytest
 import yaml
 
+from gdm_jax import config as configs
+from gdm_jax import pretrained
 from gdm_jax.cli.main import parse
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -68,16 +70,53 @@ def test_every_command_in_texts_is_found():
     """As a reader finds them."""
     found = {file: [words[1] for words in commands(file)] for file in TEXTS}
     assert found[LAUNCH / "tpu_pod.sh"] == ["train", "train"] and found[LAUNCH / "local_pod.sh"] == ["train"]
-    assert found[ROOT / "README.md"][:2] == ["sample", "encode"] and len(found[ROOT / "README.md"]) > 15
+    assert found[ROOT / "README.md"][:2] == ["sample", "edit"] and len(found[ROOT / "README.md"]) > 15
 
 
 def test_commands_of_the_quickstart_are_accepted():
+    """A model that ships is drawn first, and the config that is trained then exists."""
     text = (LAUNCH / "quickstart.sh").read_text()
+    named = dict(re.findall(r"^(config|workdir)=(.*)$", text, re.MULTILINE))
     lines = re.findall(r'^"\$python" -m gdm_jax.cli (.*)$', text, re.MULTILINE)
-    assert [line.split()[0] for line in lines] == ["prepare", "train", "figures"]
+    assert [line.split()[0] for line in lines] == ["figures", "prepare", "train", "figures"]
     for line in lines:
-        known = line.replace("$config", "configs/digits.py").replace("$workdir", "runs/digits")
-        accepted(["gdm", *shlex.split(known.replace('"$@"', "--config.training.steps=500" * ("--config" in known)))])
+        known = line.replace("$config", named["config"]).replace("$workdir", named["workdir"])
+        arguments = accepted(["gdm", *shlex.split(known.replace('"$@"', "--config.training.steps=500"))])
+        if line.startswith("train"):
+            assert configs.load(ROOT / arguments.config, arguments.overrides).training.steps == 500
+    assert shlex.split(lines[0])[2] in pretrained.files()
+
+
+@pytest.mark.parametrize(
+    "names, ran", [((), ["colab", "jax_0.10", "newest"]), (("jax_0.10", "-k", "ode"), ["jax_0.10"])]
+)
+def test_matrix_makes_the_environments_that_are_asked_for(names, ran, tmp_path):
+    """With interpreters that only tell their name, in a copy whose test.sh only tells what it was given."""
+    shutil.copytree(LAUNCH, tmp_path / "launch")
+    (tmp_path / "launch" / "test.sh").write_text('echo "$PYTHON $GDM_VENV $(cat "$PIP_CONSTRAINT" | wc -l) $*"\n')
+    (tmp_path / "python").write_text("#!/bin/sh\n")
+    (tmp_path / "python").chmod(0o755)
+    own = {f"PYTHON3_{minor}": str(tmp_path / "python") for minor in (11, 12, 13)}
+    script = str(tmp_path / "launch" / "test_matrix.sh")
+    found = bash(script, *names, **own)
+    assert found.returncode == 0, found.stderr
+    told = [line.split() for line in found.stdout.splitlines() if ".venv" in line]
+    assert [words[1] for words in told] == [f".venv-{name}" for name in ran]
+    assert all(words[0] == str(tmp_path / "python") and words[3:] == list(names[1:]) for words in told)
+    limits = {words[1]: int(words[2]) for words in told}
+    assert limits[".venv-jax_0.10"] == 1 and limits.get(".venv-newest", 0) == 0 and limits.get(".venv-colab", 9) > 5
+
+
+def test_matrix_without_any_python(tmp_path):
+    found = bash("launch/test_matrix.sh", "colab", PATH=str(bare(tmp_path)), PYTHON3_13="")
+    assert found.returncode == 3 and found.stderr == "colab: passed over, there is no Python 3.13\n"
+
+
+def bare(folder):
+    """A folder for PATH with what scripts need, and no Python."""
+    for program in ("bash", "dirname", "mktemp", "rm"):
+        (folder / program).symlink_to(shutil.which(program))
+    return folder
 
 
 def test_tpu_pod_only_prints_when_asked(tmp_path):

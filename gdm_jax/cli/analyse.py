@@ -15,8 +15,8 @@ from gdm_jax.cli import inputs, options, outputs
 __all__ = ["EXAMPLES", "arguments", "run"]
 
 EXAMPLES = """examples:
-  gdm analyse --workdir runs/digits --data 500
-  gdm analyse --workdir runs/digits --data 500 --features pixels
+  gdm analyse --workdir digits --data 500
+  gdm analyse --workdir digits --data 500 --features pixels
 """
 
 

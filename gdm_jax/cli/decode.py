@@ -9,7 +9,7 @@ from gdm_jax.cli import inputs, options, outputs
 __all__ = ["EXAMPLES", "arguments", "run"]
 
 EXAMPLES = """example; without --solver and --steps those count that encoded the latents:
-  gdm decode --workdir runs/digits --latents runs/digits/encoded.npz
+  gdm decode --workdir digits --latents digits/encoded.npz
 """
 
 

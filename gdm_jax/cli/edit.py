@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["EXAMPLES", "arguments", "run"]
 
 EXAMPLES = """examples:
-  gdm edit swap --workdir runs/digits --data 5 --groups 0
-  gdm edit interpolate --workdir runs/digits --data 2
-  gdm edit traverse --workdir runs/digits --seeds 3 --elements 0 1 2 3
-  gdm edit resample --workdir runs/digits --data 4
-  gdm edit keep --workdir runs/digits --data 8
+  gdm edit swap --workdir fruits --data 5 --split test --groups 0
+  gdm edit interpolate --workdir digits --data 2
+  gdm edit traverse --workdir digits --seeds 3 --elements 0 1 2 3
+  gdm edit resample --workdir digits --data 4
+  gdm edit keep --workdir digits --data 8
 """
 
 

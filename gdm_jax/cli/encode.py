@@ -11,8 +11,8 @@ from gdm_jax.cli import inputs, options, outputs
 __all__ = ["EXAMPLES", "arguments", "run"]
 
 EXAMPLES = """examples:
-  gdm encode --workdir runs/digits --data 16
-  gdm encode --workdir runs/digits --images my_pictures/ --solver tsit5 --steps 0
+  gdm encode --workdir digits --data 16
+  gdm encode --workdir digits --images my_pictures/ --solver tsit5 --steps 0
 """
 
 

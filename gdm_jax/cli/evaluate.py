@@ -17,10 +17,10 @@ from gdm_jax.cli import inputs, options, outputs
 __all__ = ["EXAMPLES", "arguments", "run"]
 
 EXAMPLES = """examples:
-  gdm evaluate --workdir runs/digits --features pixels --count 1797
-  gdm evaluate --workdir runs/digits --features classifier --count 1000 --sets 3 --solver heun --steps 32
+  gdm evaluate --workdir digits --features pixels --count 1797
+  gdm evaluate --workdir digits --features classifier --count 1000 --sets 3 --solver heun --steps 32
   gdm evaluate --workdir runs/cifar10 --count 10000 --reference cifar10-32x32.npz
-  gdm evaluate --workdir runs/digits --features pixels --images my_samples/
+  gdm evaluate --workdir digits --features pixels --images my_samples/
   gdm evaluate --workdir runs/digits_labels --features classifier --count 1000 --label 0 1 2 3 4 5 6 7 8 9 --guidance 2
 """
 # Options that say how samples are made, which --images are not.

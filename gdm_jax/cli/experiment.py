@@ -16,7 +16,7 @@ __all__ = ["EXAMPLES", "arguments", "run"]
 EXAMPLES = """examples:
   gdm experiment groupings --scale smoke
   gdm experiment groupings --scale small --config.data.path=~/mnist/train
-  gdm experiment hierarchy --scale smoke --workdir runs/digits
+  gdm experiment hierarchy --scale smoke --workdir digits
 """
 
 

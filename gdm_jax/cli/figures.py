@@ -10,8 +10,8 @@ from gdm_jax.cli import options, outputs
 __all__ = ["EXAMPLES", "arguments", "run"]
 
 EXAMPLES = """examples:
-  gdm figures --workdir runs/digits
-  gdm figures --workdir runs/digits --beside runs/digits_pixels
+  gdm figures --workdir fruits
+  gdm figures --workdir digits --beside runs/digits_pixels
 """
 
 

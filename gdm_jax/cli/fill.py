@@ -15,9 +15,9 @@ __all__ = ["EXAMPLES", "arguments", "run"]
 
 EXAMPLES = """examples:
   gdm fill --workdir runs/digits_pixels --data 4 --keep 0
-  gdm fill --workdir runs/digits --data 4 --keep 0 1
+  gdm fill --workdir digits --data 4 --keep 0 1
   gdm fill --workdir runs/digits_orders --data 4 --mask my_mask.png
-  gdm fill --workdir runs/digits --seeds 5 --keep 0 --count 12
+  gdm fill --workdir digits --seeds 5 --keep 0 --count 12
 """
 
 

@@ -11,7 +11,7 @@ from gdm_jax.cli import options
 __all__ = ["EXAMPLES", "arguments", "run"]
 
 EXAMPLES = """examples:
-  gdm info --workdir runs/digits
+  gdm info --workdir digits
   gdm info --workdir digits.safetensors
   gdm info --config configs/cifar10.py:vanilla
 """

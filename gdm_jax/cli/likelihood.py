@@ -14,7 +14,7 @@ __all__ = ["EXAMPLES", "arguments", "run"]
 
 EXAMPLES = """examples:
   gdm likelihood --workdir runs/likelihood_bands --data 100 --split 'train[1500:]'
-  gdm likelihood --workdir runs/digits --data 16 --probes 4
+  gdm likelihood --workdir digits --data 16 --probes 4
 """
 
 

@@ -9,9 +9,9 @@ from gdm_jax.cli import options, outputs
 __all__ = ["EXAMPLES", "arguments", "run"]
 
 EXAMPLES = """examples:
-  gdm sample --workdir runs/digits --count 64
-  gdm sample --workdir runs/digits --seeds 7 8 9 --solver heun --steps 32 --film
-  gdm sample --workdir runs/digits --solver abm3 --steps 12
+  gdm sample --workdir fruits --count 64
+  gdm sample --workdir digits --seeds 7 8 9 --solver heun --steps 32 --film
+  gdm sample --workdir digits --solver abm3 --steps 12
   gdm sample --workdir runs/digits_few_calls --solver mean_flow --steps 4
   gdm sample --workdir runs/digits_orders --order 3 1 2 0
   gdm sample --workdir runs/digits_orders --overlap 1
