@@ -17,7 +17,7 @@ setup(
     package_data={
         "gdm_jax": ["py.typed"],
         "gdm_jax.data": ["fruits/*"],
-        "gdm_jax.pretrained": ["*.safetensors", "*.md"],
+        "gdm_jax.pretrained": ["*.safetensors", "*.md", "*.png"],
     },
     python_requires=">=3.11",
     install_requires=[

@@ -6,8 +6,8 @@
 
 Each is a file of `gdm export`, with a card that says what it is.
 
-One that ships is NAME.safetensors, and its card NAME.md, in this folder. The first paragraph of a card says what the
-model is of.
+One that ships is NAME.safetensors in this folder, its card NAME.md, and samples of it NAME.png. The first paragraph of a
+card says what the model is of.
 """
 
 from __future__ import annotations

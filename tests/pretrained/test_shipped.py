@@ -32,6 +32,7 @@ def test_a_card_says_what_it_is(name):
     for row in ("data", "trained by", "network", "distance", "round trip", "bad at"):
         assert f"\n| {row} | " in card
     assert f"step {gdm.load(name).step:,}" in card
+    assert card.endswith(f"]({name}.png)\n") and pretrained.files()[name].with_suffix(".png").is_file()
 
 
 def images(name, data, folder):
