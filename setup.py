@@ -31,6 +31,7 @@ setup(
         "importlib_resources>=6.4",  # tensorflow-datasets imports it without requiring it
         "jax>=0.7.2",
         "jaxtyping>=0.3.3",
+        "lineax>=0.0.8,<0.1.1",  # for diffrax; from 0.1.1 it needs JAX 0.10, and an install on Colab would move JAX
         "ml-collections>=1.1",
         "numpy>=2.0",
         "optax>=0.2.6",
