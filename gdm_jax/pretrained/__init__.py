@@ -6,7 +6,7 @@
 
 Each is a file of `gdm export`, with a card that says what it is.
 
-One that ships is NAME.safetensors in this folder, its card NAME.md, and samples of it NAME.png. The first paragraph of a
+One that ships is NAME.safetensors in this folder, with its card NAME.md and samples NAME.png. The first paragraph of a
 card says what the model is of.
 """
 
