@@ -2,7 +2,7 @@
 # Runs the tests in three environments, which it makes beside .venv: `colab`, with what Colab preinstalls, on Python
 # 3.13; `jax_0.10`, on Python 3.11; and `newest`, with the newest JAX, on Python 3.12. Names choose among them, and what
 # follows goes to pytest: `bash launch/test_matrix.sh colab jax_0.10 -k ode`. The interpreters are $PYTHON3_13,
-# python3.13 or pyenv's, and so on. One that is missing is passed over; the exit status is 3 if all are.
+# python3.13 or pyenv's, and so on. One that is missing is passed over; the exit status is 69 if all are.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -45,4 +45,4 @@ echo "jax==0.10.2" >"$scratch/jax"
 tests colab 3.13 "$PWD/launch/colab/constraints.txt" "$@"
 tests jax_0.10 3.11 "$scratch/jax" "$@"
 tests newest 3.12 "$scratch/none" "$@"
-[ -n "$ran" ] || exit 3
+[ -n "$ran" ] || exit 69

@@ -30,7 +30,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
     command.epilog = "\n".join(["experiments, and the models of --scale paper:", *lines, "", EXAMPLES])
     add = command.add_argument
     add("experiment", metavar="NAME", help="Experiment to run; see below.")
-    options.workdir(command, f"Folder of a trained model for {own} to look at.", required=False)
+    options.workdir(command, f"Trained model for {own} to look at. {options.MODEL}", required=False)
     text = f"Size of the experiment: {', '.join(experiments.SCALES)}. Default: small."
     add("--scale", choices=list(experiments.SCALES), default="small", metavar="SCALE", help=text)
     text = f"Features by which images are judged: {', '.join(names)}. Default: those of the scale."
