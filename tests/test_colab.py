@@ -17,7 +17,7 @@ SHORTER = {
     "1_images": {},
     "2_plane": {"steps = 6_000": "steps = 20"},
     "3_compose": {"steps = 3_000": "steps = 20"},
-    "4_train": {"steps = 800": "steps = 3", "sample(32": "sample(8"},
+    "4_train": {"steps = 1_600": "steps = 3", "sample(32": "sample(8"},
 }
 NOTEBOOKS = [COLAB / f"{name}.ipynb" for name in LEAVES]
 
