@@ -44,7 +44,7 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
-        "demo": ["scikit-learn>=1.5"],  # contains the digits of the quickstart
+        "demo": ["scikit-learn>=1.5"],  # carries the handwritten digits
         "eval": ["matplotlib>=3.9", "scikit-learn>=1.5"],  # charts and linear probes
         "vgg": ["keras>=3.15"],  # VGG-19 features for perceptual variance
         "fid": ["torch-fidelity>=0.4.0"],  # Inception features for Frechet distances

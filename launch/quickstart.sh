@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs into .venv and draws what the model of fruits that ships can do, into runs/pretrained/figures/. Then trains
-# one of its kind on the photographs that ship, for a few minutes, and draws it too, into runs/fruits/figures/. If you
-# run it again, it continues where it stopped. Arguments go to the training command, e.g.
-# `bash launch/quickstart.sh --config.training.steps=500` for a quick look.
+# one of its kind on the photographs that ship, for about 12 minutes on two CPU cores, and draws it into
+# runs/fruits/figures/. If you run it again with the same arguments, it continues where it stopped. Arguments go to the
+# training command: `bash launch/quickstart.sh --config.training.steps=500` is a quick look. Remove runs/fruits before a
+# run with others.
 set -euo pipefail
 # shellcheck source=launch/environment.sh
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh" demo

@@ -2,15 +2,16 @@
 # Runs the tests in three environments, which it makes beside .venv: `colab`, with what Colab preinstalls, on Python
 # 3.13; `jax_0.10`, on Python 3.11; and `newest`, with the newest JAX, on Python 3.12. Names choose among them, and what
 # follows goes to pytest: `bash launch/test_matrix.sh colab jax_0.10 -k ode`. The interpreters are $PYTHON3_13,
-# python3.13 or pyenv's, and so on. One that is missing is passed over; the exit status is 69 if all are.
+# python3.13 or pyenv's, and so on. One that is missing is passed over; the exit status is 69 if all are. Remove
+# .venv-newest for a JAX that is newer than the folder.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 interpreter() { # VERSION: one that runs, or nothing
     local own=PYTHON${1/./_} pyenv
     pyenv=$(pyenv prefix "$1" 2>/dev/null || true)
-    for python in "${!own:-}" "python$1" "$pyenv/bin/python"; do
-        if [ -n "$python" ] && "$python" -c "" 2>/dev/null; then
+    for python in "${!own:-}" "python$1" "${pyenv:+$pyenv/bin/python}"; do
+        if [ -n "$python" ] && "$python" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$1')" 2>/dev/null; then
             echo "$python"
             return
         fi

@@ -46,7 +46,7 @@ def test_an_install_moves_nothing_that_colab_preinstalls(tmp_path):
     pip = [sys.executable, "-m", "pip", "--python", str(tmp_path / "venv"), "install", "--quiet", "--dry-run"]
     free = {name: value for name, value in os.environ.items() if name != "PIP_CONSTRAINT"}
     found = subprocess.run([*pip, "--report", report, *wanted], capture_output=True, text=True, env=free)
-    if "No matching distribution" in found.stderr or "Could not" in found.stderr:
+    if "(from versions: none)" in found.stderr:
         pytest.skip(f"needs a package index: {found.stderr.splitlines()[-1]}")
     assert found.returncode == 0, found.stderr
     chosen = {one["metadata"]["name"].lower() for one in json.loads(report.read_text())["install"]}

@@ -11,6 +11,7 @@ import sys
 import pytest
 import yaml
 
+import gdm_jax as gdm
 from gdm_jax import config as configs
 from gdm_jax import pretrained
 from gdm_jax.cli.main import parse
@@ -73,6 +74,19 @@ def test_every_command_in_texts_is_found():
     assert found[ROOT / "README.md"][:2] == ["sample", "edit"] and len(found[ROOT / "README.md"]) > 15
 
 
+@pytest.mark.parametrize("name", pretrained.files())
+def test_commands_of_cards_are_accepted(name):
+    found = re.findall(r"`(gdm [^`]+)`", pretrained.card(name))
+    assert found
+    for command in found:
+        arguments = accepted(shlex.split(command))
+        assert configs.load(ROOT / arguments.config, arguments.overrides).training.steps == gdm.load(name).step
+
+
+def test_every_version_is_the_same():
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == gdm.__version__
+
+
 def test_commands_of_the_quickstart_are_accepted():
     """A model that ships is drawn first, and the config that is trained then exists."""
     text = (LAUNCH / "quickstart.sh").read_text()
@@ -91,7 +105,7 @@ def test_commands_of_the_quickstart_are_accepted():
     "names, ran", [((), ["colab", "jax_0.10", "newest"]), (("jax_0.10", "-k", "ode"), ["jax_0.10"])]
 )
 def test_matrix_makes_the_environments_that_are_asked_for(names, ran, tmp_path):
-    """With interpreters that only tell their name, in a copy whose test.sh only tells what it was given."""
+    """With interpreters that do nothing, in a copy whose test.sh prints its interpreter, environment and arguments."""
     shutil.copytree(LAUNCH, tmp_path / "launch")
     (tmp_path / "launch" / "test.sh").write_text('echo "$PYTHON $GDM_VENV $(cat "$PIP_CONSTRAINT" | wc -l) $*"\n')
     (tmp_path / "python").write_text("#!/bin/sh\n")
@@ -107,8 +121,12 @@ def test_matrix_makes_the_environments_that_are_asked_for(names, ran, tmp_path):
     assert limits[".venv-jax_0.10"] == 1 and limits.get(".venv-newest", 0) == 0 and limits.get(".venv-colab", 9) > 5
 
 
-def test_matrix_without_any_python(tmp_path):
-    found = bash("launch/test_matrix.sh", "colab", PATH=str(bare(tmp_path)), PYTHON3_13="")
+@pytest.mark.parametrize("own", ["", "python"])
+def test_matrix_without_its_python(own, tmp_path):
+    """There is none, or one of another version."""
+    (tmp_path / "python").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "python").chmod(0o755)
+    found = bash("launch/test_matrix.sh", "colab", PATH=str(bare(tmp_path)), PYTHON3_13=own and str(tmp_path / own))
     assert found.returncode == 69 and found.stderr == "colab: passed over, there is no Python 3.13\n"
 
 

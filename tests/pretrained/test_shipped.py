@@ -36,7 +36,7 @@ def test_a_card_says_what_it_is(name):
 
 
 def images(name, data, folder):
-    """Four images of its kind: of those held out, where some ship; else digits of another hand, faces of others."""
+    """Four images of its kind that it has not seen; of the digits, whose data it has seen all, four of these."""
     if name == "mnist":
         digits = pytest.importorskip("sklearn.datasets").load_digits().images[:4] * 255 / 16
         return np.stack([resized(image, 16) for image in digits])
