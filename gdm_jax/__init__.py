@@ -7,7 +7,7 @@ Rooms on floors; each imports from the floors below its own, and from itself (te
     3   conditional, likelihood, config, data, drawing, metrics
     4   model, training
     5   reports, evaluation
-    6   experiments, planning
+    6   experiments, explorer, planning
     7   cli
 """
 
@@ -24,13 +24,14 @@ from gdm_jax.ode import encode, generate, inversion, invert, path
 from gdm_jax.process import Process, basis, family, groups, interpolant, schedule
 
 if TYPE_CHECKING:
+    from gdm_jax.explorer import explore
     from gdm_jax.model import Model, load
 
 __version__ = "0.1.0"
 __all__ = [
-    "Model", "Process", "autoguided", "basis", "conditional", "encode", "family", "generate", "generate_given",
-    "groups", "guided", "interpolant", "inversion", "invert", "latent", "likelihood", "load", "log_likelihood", "loss",
-    "ode", "path", "noise", "pixels", "schedule",
+    "Model", "Process", "autoguided", "basis", "conditional", "encode", "explore", "family", "generate",
+    "generate_given", "groups", "guided", "interpolant", "inversion", "invert", "latent", "likelihood", "load",
+    "log_likelihood", "loss", "ode", "path", "noise", "pixels", "schedule",
 ]
 
 
@@ -40,4 +41,8 @@ def __getattr__(name: str) -> Any:
         from gdm_jax import model
 
         return getattr(model, name)
+    if name == "explore":
+        from gdm_jax.explorer import explore
+
+        return explore
     raise AttributeError(f"module 'gdm_jax' has no attribute {name!r}")

@@ -119,8 +119,9 @@ def traverse(
     values: Float[AnyArray, " n"] | Numbers,
     *,
     channel: int | None = None,
+    relative: bool = False,
 ) -> Float[Array, "n batch *shape"]:
-    """z with one element set to each of the values.
+    """z with one element set to each of the values, or moved by each of them.
 
     Args:
       process: Process whose basis counts.
@@ -129,6 +130,7 @@ def traverse(
         (Sec. 4.4), else the place when counted row by row.
       values: New values, by custom from -3 to 3 standard deviations.
       channel: Channel that is changed. None changes all of them at once.
+      relative: Whether the values are added to what is there.
 
     Raises:
       ValueError: If there is no such element or channel.
@@ -140,7 +142,11 @@ def traverse(
         raise ValueError(f"channel: {channel} is out of range; there are {channels[0] if channels else 0}")
     z_bar = process.basis.forward(z)
     at = (slice(None), *position, *(() if channel is None else (channel,)))
-    return jax.vmap(lambda value: process.basis.inverse(z_bar.at[at].set(value)))(jnp.asarray(values, z.dtype))
+
+    def at_value(value: Array) -> Array:
+        return process.basis.inverse(z_bar.at[at].add(value) if relative else z_bar.at[at].set(value))
+
+    return jax.vmap(at_value)(jnp.asarray(values, z.dtype))
 
 
 def resample(

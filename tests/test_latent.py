@@ -89,6 +89,8 @@ def test_traverse_for_every_process(process, pair, bars):
     changed[place] = True
     expected = np.where(changed, values.reshape(2, 1, 1, 1, 1), bars(z))
     np.testing.assert_allclose(found, expected, atol=1e-5)
+    moved = bars(gdm.latent.traverse(process, z, number, values, relative=True))
+    np.testing.assert_allclose(moved, bars(z) + np.where(changed, values.reshape(2, 1, 1, 1, 1), 0), atol=1e-5)
     assert changed.sum() == (1 if rank is None and len(shape) == 3 else 2)
     if len(place) == 2 == len(shape):
         one = bars(gdm.latent.traverse(process, z, tuple(int(i) for i in place), values, channel=1))

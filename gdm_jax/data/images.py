@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
@@ -40,7 +41,7 @@ def find_images(folder: str | os.PathLike) -> list[pathlib.Path]:
     return files
 
 
-def read_image(file: str | os.PathLike, shape: Sequence[int]) -> UInt8[np.ndarray, "height width channel"]:
+def read_image(file: str | os.PathLike | io.BytesIO, shape: Sequence[int]) -> UInt8[np.ndarray, "height width channel"]:
     """One image file in the shape (height, width, channel).
 
     It is cropped at its centre to the shape's proportions and then resized. What is transparent becomes white.
@@ -70,7 +71,7 @@ def read_image(file: str | os.PathLike, shape: Sequence[int]) -> UInt8[np.ndarra
 
 
 @contextlib.contextmanager
-def opened_image(file: str | os.PathLike) -> Iterator[Image.Image]:
+def opened_image(file: str | os.PathLike | io.BytesIO) -> Iterator[Image.Image]:
     """A Pillow image. Whatever Pillow raises within the block, which may be anything, becomes Unreadable."""
     try:
         with Image.open(file, formats=FORMATS) as opened:

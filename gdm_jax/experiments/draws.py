@@ -62,9 +62,11 @@ ANYWHERE = tuple(CHOICES)[:5]  # the others are for bands alone
 CHOSEN = {"paper": tuple(CHOICES), "small": tuple(CHOICES), "smoke": ("Eq. 8", "both")}
 CHOSEN_PARTITIONS = {"paper": tuple(PARTITIONS), "small": tuple(PARTITIONS), "smoke": ("bands",)}
 STEPS = {"paper": 20_000, "small": 1_200, "smoke": 12}
-SMALLER = {  # for 75 trainings: half the channels and half the batch of mnist.py
-    "paper": (), "small": ("model.channels=64", "training.batch=32"), "smoke": (),
-}  # fmt: skip
+SMALLER = {  # for 75 trainings: half the channels and half the batch of mnist.py, and a warm-up as short as they are
+    "paper": (),
+    "small": ("model.channels=64", "training.batch=32", "training.warmup_images=4000"),
+    "smoke": (),
+}
 REPETITIONS = {"paper": 2, "small": 3, "smoke": 2}
 CALLS = 24  # and at least three for every group
 PARTS = 4  # of a band's interval, in which the gradient's noise is measured

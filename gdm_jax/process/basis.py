@@ -1,8 +1,9 @@
 """Orthogonal bases U: x_bar = U^T x, x = U x_bar  (Sec. 3.4, A.4).
 
 A basis here acts by one small orthogonal matrix per axis, x_bar[a, b] = sum_ij R[i, a] C[j, b] x[i, j], so the
-r^2 x r^2 matrix U = R (x) C is never formed. Coefficients keep the grid of the pixels, `[batch, height, width,
-channel]`; `rank` says where each stands from the lowest frequency up, the paper's one-dimensional index.
+r^2 x r^2 matrix U = R (x) C is never formed. Coefficients keep the grid of the pixels,
+`[batch, height, width, channel]`; `rank` says where each stands from the lowest frequency up, the paper's
+one-dimensional index.
 """
 
 from __future__ import annotations
