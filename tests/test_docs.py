@@ -1,0 +1,112 @@
+"""The README and the site keep their word: their code runs, and the paper and every public name have a place."""
+
+import importlib
+import pathlib
+import pkgutil
+import re
+import shlex
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import gdm_jax as gdm
+from gdm_jax import config as configs
+from gdm_jax.cli.main import main
+from gdm_jax.config import build
+
+ROOT = pathlib.Path(__file__).parents[1]
+README, DOCS = ROOT / "README.md", ROOT / "docs"
+pytestmark = pytest.mark.usefixtures("compile_once", "quick_compilation")
+
+
+def blocks(file, language):
+    return re.findall(rf"```{language}\n(.*?)```", file.read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("file", [README, DOCS / "index.md"], ids=lambda file: file.name)
+def test_lines_of_python_run(file):
+    (code,) = blocks(file, "python")
+    names = {}
+    exec(code, names)
+    made = names["images"] if file == README else names["mixed"]
+    assert np.abs(np.asarray(made)).max() < 1.5 and np.isfinite(made).all()
+
+
+def test_commands_of_the_readme_run(tmp_path, monkeypatch):
+    """In an empty folder, with fewer samples and steps. Other tests open the page and draw figures."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_images").mkdir()
+    for n in range(3):
+        noise = np.random.default_rng(n).integers(0, 256, (40, 32, 3), np.uint8)
+        Image.fromarray(noise).save(tmp_path / "my_images" / f"{n}.png")
+    lines = [line for block in blocks(README, "bash") for line in block.splitlines() if line.startswith("gdm ")]
+    short = {"train": f"--config.data.dir={tmp_path} --config.training.steps=1 --config.training.batch=8"}
+    ran = []
+    for line in lines:
+        words = shlex.split(line.replace("--count 64", "--count 2").replace("--data 5", "--data 2"), comments=True)
+        if words[1] in ("explore", "figures"):
+            continue
+        words = [str(ROOT / word) if word.startswith("configs/") else word for word in words]
+        assert main([*words[1:], *shlex.split(short.get(words[1], ""))]) == 0
+        ran.append(words[1])
+    assert ran == ["models", "sample", "edit", "fill", "train"]
+    for name in ("samples.png", "samples.gif", "swap.png"):
+        assert (tmp_path / "fruits" / name).is_file()
+    assert (tmp_path / "digits" / "filled.png").is_file()
+    assert (tmp_path / "runs" / "mine" / "checkpoints" / "1").is_dir()
+
+
+def test_the_readme_is_short():
+    assert len(README.read_text().splitlines()) <= 100
+
+
+@pytest.mark.parametrize("file", [README, *DOCS.glob("*.md"), *DOCS.glob("guide/*.md")], ids=lambda file: file.name)
+def test_links_lead_somewhere(file):
+    made = ("tutorials/", "api/")  # when the site is built
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", file.read_text()):
+        if not target.startswith(("http", *made)):
+            assert (file.parent / target).exists(), target
+
+
+def test_a_grouping_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.setitem(gdm.groups.GROUPINGS, "rings", None)  # taken away again
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    (code,) = blocks(DOCS / "guide" / "grouping.md", "python")
+    (tmp_path / "rings.py").write_text(code)
+    process = build.process(configs.load(tmp_path / "rings.py"))
+    assert np.asarray(process.groups.index)[4].tolist() == [3, 2, 1, 0, 0, 1, 2, 3]
+    assert process.groups.sizes.tolist() == [4, 12, 20, 28]
+
+
+def test_the_paper_has_a_place():
+    text = (DOCS / "paper.md").read_text()
+    rows = re.findall(r"^\| (\d+) \|", text, re.MULTILINE)
+    assert rows == ["1", "2", "6", "7", "8", "9", "10", "11", "13", "16", "17"]
+    figures = " ".join(re.findall(r"^\| Figs?\. ([^|]*)\|", text, re.MULTILINE))
+    assert {*map(int, re.findall(r"\d+", figures))} == set(range(1, 12))
+    assert "| Table 1 |" in text and "| Table 2 |" in text
+    for name in re.findall(r"`gdm\.([\w.]+)`", text):
+        found = gdm
+        for part in name.split("."):
+            found = getattr(found, part)
+
+
+def test_every_equation_that_the_code_names_is_on_the_page():
+    text = (DOCS / "paper.md").read_text()
+    files = pathlib.Path(gdm.__file__).parent.rglob("*.py")
+    named = " ".join(line for file in files for line in re.findall(r"Eqs?\. ([\d, and]+)", file.read_text()))
+    assert {*re.findall(r"\d+", named)} <= set(re.findall(r"^\| (\d+) \|", text, re.MULTILINE))
+
+
+def test_every_public_name_has_a_docstring():
+    """Functions and classes; `arguments` and `run` of commands are described by `cli.main`, tables where they stand."""
+    for module in pkgutil.walk_packages(gdm.__path__, "gdm_jax."):
+        if module.name.endswith("__main__"):
+            continue
+        found = importlib.import_module(module.name)
+        assert found.__doc__, module.name
+        for name in {*found.__all__} - {"arguments", "run"}:
+            value = getattr(found, name)
+            if callable(value) and getattr(value, "__module__", "").startswith("gdm_jax"):
+                assert value.__doc__, f"{module.name}.{name}"
