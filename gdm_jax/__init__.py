@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gdm_jax.explorer import explore
     from gdm_jax.model import Model, load
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Model", "Process", "autoguided", "basis", "conditional", "encode", "explore", "family", "generate",
     "generate_given", "groups", "guided", "interpolant", "inversion", "invert", "latent", "likelihood", "load",

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Other scripts source this file. It makes the virtual environment .venv in the repository and installs gdm-jax with the
-# extras "$1" into it, again only when setup.py or the constraints of pip have changed. It uses $PYTHON (python3 by
-# default) and sets $python.
+# extras "$1" into it, again only when setup.py, the version or the constraints of pip have changed. It uses $PYTHON
+# (python3 by default) and sets $python.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,7 +10,8 @@ base=${PYTHON:-python3}
     { echo "needs Python 3.11 or later, but $base is $("$base" --version 2>&1); set PYTHON" >&2; exit 1; }
 venv=${GDM_VENV:-.venv}
 python=$venv/bin/python
-stamp=$venv/.installed-$1-$(cat setup.py ${PIP_CONSTRAINT:+"$PIP_CONSTRAINT"} | cksum | cut -d' ' -f1)
+depends=$(cat setup.py ${PIP_CONSTRAINT:+"$PIP_CONSTRAINT"}; grep __version__ gdm_jax/__init__.py)
+stamp=$venv/.installed-$1-$(cksum <<<"$depends" | cut -d' ' -f1)
 if [ ! -e "$stamp" ]; then
     [ -x "$python" ] || "$base" -m venv "$venv"
     echo "installing gdm-jax[$1] into $venv"

@@ -1,6 +1,6 @@
 """The README and the site keep their word: their code runs, and the paper and every public name have a place."""
 
-import importlib
+import importlib.util
 import pathlib
 import pkgutil
 import re
@@ -110,3 +110,16 @@ def test_every_public_name_has_a_docstring():
             value = getattr(found, name)
             if callable(value) and getattr(value, "__module__", "").startswith("gdm_jax"):
                 assert value.__doc__, f"{module.name}.{name}"
+
+
+def test_every_public_name_has_a_place_on_the_site():
+    spec = importlib.util.spec_from_file_location("site_conf", DOCS / "conf.py")
+    conf = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(conf)
+    modules = [module.name for module in pkgutil.walk_packages(gdm.__path__, "gdm_jax.") if "__main__" not in module.name]
+    public = {(name, word) for name in modules for word in importlib.import_module(name).__all__}
+    described = {id(getattr(importlib.import_module(name), word)) for name in modules for word in conf.defined(name)}
+    assert len(described) > 400
+    for name, word in public:
+        value = getattr(importlib.import_module(name), word)
+        assert id(value) in described or f"{name}.{word}" in modules, f"{name}.{word}"

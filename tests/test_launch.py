@@ -73,7 +73,7 @@ def test_every_command_in_texts_is_found():
     """As a reader finds them."""
     found = {file: [words[1] for words in commands(file)] for file in TEXTS}
     assert found[LAUNCH / "tpu_pod.sh"] == ["train", "train"] and found[LAUNCH / "local_pod.sh"] == ["train"]
-    assert found[ROOT / "README.md"] == ["sample", "edit", "fill", "explore", "train", "figures"]
+    assert found[ROOT / "README.md"] == ["models", "sample", "edit", "fill", "explore", "train", "figures"]
     assert len(found[ROOT / "docs" / "guide" / "edit.md"]) > 10
 
 

@@ -6,6 +6,7 @@ The page shows a link to its settings and the lines of Python that do the same. 
 from __future__ import annotations
 
 import argparse
+import socket
 
 from gdm_jax.cli import options
 
@@ -29,8 +30,20 @@ def arguments(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     workdir, port, host, browser = arguments.workdir, arguments.port, arguments.host, not arguments.no_browser
 
+    if port is not None:
+        _check_free(host, port)
+
     from gdm_jax import explorer
 
     page = explorer.explore(workdir, server_name=host, server_port=port, inbrowser=browser)
     print(f"The page is at {page.local_url} until Ctrl+C.", flush=True)
     page.block_thread()
+
+
+def _check_free(host: str, port: int) -> None:
+    try:
+        with socket.socket() as found:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a page that has just ended is no hindrance
+            found.bind((host, port))
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"port: {host}:{port} cannot be listened at ({error})") from error

@@ -7,7 +7,7 @@ from gdm_jax import config as configs
 from gdm_jax.config import build
 
 NAMES = "train sample encode decode fill edit likelihood analyse evaluate experiment".split()
-NAMES += "info models export plan prepare figures".split()
+NAMES += "explore info models export plan prepare figures".split()
 
 
 def run(words, workdir, out, **paths) -> int:

@@ -57,6 +57,8 @@ def files(tmp_path):
 @pytest.mark.parametrize(
     "words, message",
     [
+        ("explore --workdir {tmp}/nothing", "nothing"),
+        ("explore --workdir {run} --port 99999", "error: --port: 127.0.0.1:99999 cannot be listened at"),
         (f"{TRAIN} --process 1", "error: coordinator: --process and --processes need --coordinator HOST:PORT"),
         (f"{EVALUATE} --processes 2", "error: coordinator: --process and --processes need --coordinator HOST:PORT"),
         ("train --config {tmp}/none.py --workdir {tmp}/new", "error: --config: there is no file '.*none.py'"),
