@@ -52,7 +52,8 @@ def lines(series: Mapping[str, Any], *, x_label: str, y_label: str, title: str =
     """
     if not series:
         raise ValueError("series: must hold a line")
-    page = _figure()
+    columns = 1 if max(map(len, series)) > 24 else min(3, len(series))
+    page = _figure(height=3.8 + 0.22 * -(-len(series) // columns))
     axes = page.add_subplot(xlabel=x_label, ylabel=y_label, title=title)
     for (name, (x, y, *spread)), marker in zip(series.items(), itertools.cycle(MARKERS)):
         x, y, spread = np.asarray(x), np.asarray(y), np.asarray(spread[0] if spread else 0.0)
@@ -62,7 +63,7 @@ def lines(series: Mapping[str, Any], *, x_label: str, y_label: str, title: str =
         (drawn,) = axes.plot(x, y, marker=marker, markevery=-(-len(x) // 20), label=name)
         if spread.any():
             axes.fill_between(x, y - spread, y + spread, color=drawn.get_color(), alpha=0.2, linewidth=0)
-    axes.legend()
+    page.legend(loc="outside upper center", ncols=columns, frameon=False)  # where it covers no line
     for axis in log:
         getattr(axes, f"set_{axis}scale")("log", base=2 if axis == "x" else 10)
     for axis in {"x", "y"} & set(log):
