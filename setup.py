@@ -54,7 +54,6 @@ setup(
         "explore": ["gradio>=6"],  # the page to play with
         "docs": [
             "furo>=2025.7",
-            "gradio>=6",
             "matplotlib>=3.9",
             "myst-nb>=1.3",
             "scikit-learn>=1.5",

@@ -16,7 +16,10 @@ import gdm_jax
 
 HERE = pathlib.Path(__file__).parent
 PACKAGE = pathlib.Path(gdm_jax.__file__).parent
-NOTEBOOKS = HERE.parent / "launch" / "colab"
+ROOT = HERE.parent
+NOTEBOOKS = ROOT / "launch" / "colab"
+PAGES = {"configs/README.md": "experiments.md", "launch/README.md": "where_to_run.md"}
+SOURCE = "https://github.com/gdm-jax/gdm_jax/blob/main"
 
 project = "gdm_jax"
 author = "the authors of gdm_jax"
@@ -105,7 +108,8 @@ def write_api():
             text += f"{heading}\n```{{eval-rst}}\n.. automodule:: {name}\n   :members: {members}\n```\n"
         (folder / f"{room}.md").write_text(text)
     start = "# The library\n\nThe names of `gdm_jax`, each with the place that describes it:\n\n"
-    start += "\n".join(f"* `{name}`: {place(name)}" for name in gdm_jax.__all__)
+    rows = [f"| {place(name)} | {inspect.getdoc(getattr(gdm_jax, name)).splitlines()[0]} |" for name in gdm_jax.__all__]
+    start += "\n".join(["| name | |", "| --- | --- |", *rows])
     listed = "\n".join(rooms)
     end = f"A page for each room of the package, from the ground floor up:\n\n```{{toctree}}\n{listed}\n```\n"
     (folder / "index.md").write_text(f"{start}\n\n{end}")
@@ -123,12 +127,11 @@ def defined(name):
 
 
 def place(name):
-    """A link to where a name of the package is described."""
-    found = getattr(gdm_jax, name)
+    """A name of the package, with a link to where it is described."""
+    found = inspect.unwrap(getattr(gdm_jax, name))
     if isinstance(found, types.ModuleType):
-        return f"{{py:mod}}`{found.__name__}`"
-    found = inspect.unwrap(found)
-    return f"{{py:obj}}`{found.__module__}.{found.__qualname__}`"
+        return f"{{py:mod}}`gdm_jax.{name} <{found.__name__}>`"
+    return f"{{py:obj}}`gdm_jax.{name} <{found.__module__}.{found.__qualname__}>`"
 
 
 def write_tutorials():
@@ -144,13 +147,51 @@ def write_tutorials():
             for long, short in shorter.items():
                 text = text.replace(long, short)
             cell["source"] = text
-        made = json.dumps(notebook)
-        place = folder / file.name
-        if not place.exists() or place.read_text() != made:
-            place.write_text(made)
+        write_if_new(folder / file.name, json.dumps(notebook))
+
+
+def write_copies():
+    """Pages of the site that lie elsewhere in the repository."""
+    for file, page in PAGES.items():
+        write_if_new(HERE / page, for_site((ROOT / file).read_text(), (ROOT / file).parent, HERE))
+
+
+def for_site(text, here, there):
+    """A page's links, which lead through the repository from the folder `here`, as links of a page in `there`."""
+
+    def moved(link):
+        words, target, anchor = link.groups(default="")
+        path = (here / target).resolve()
+        if target.startswith(("http", "mailto")) or not path.is_relative_to(ROOT):
+            return link.group()
+        inside = path.relative_to(ROOT).as_posix()
+        if path.suffix == ".ipynb":
+            path = HERE / "tutorials" / path.name
+        elif inside in PAGES:
+            path = HERE / PAGES[inside]
+        elif not path.is_relative_to(HERE) and path.suffix not in (".png", ".jpg"):
+            return f"{words}({SOURCE}/{inside}{anchor})"
+        return f"{words}({os.path.relpath(path, there)}{anchor})"
+
+    return re.sub(r"(\[[^\]]*\])\(([^)#\s]+)(#[^)\s]*)?\)", moved, text)
+
+
+def read_for_site(app, name, source):
+    """Links of the pages in docs/, which are written so that they also lead somewhere on GitHub."""
+    place = HERE / f"{name}.md"
+    if place.exists() and f"{name}.md" not in PAGES.values():
+        source[0] = for_site(source[0], place.parent, place.parent)
+
+
+def write_if_new(place, text):
+    """Writes a file, unless it would stay the same: what it leads to need not be made again."""
+    if not place.exists() or place.read_text() != text:
+        place.write_text(text)
 
 
 def setup(app):
     write_api()
     write_tutorials()
+    write_copies()
+    app.connect("source-read", read_for_site)
     app.connect("autodoc-process-docstring", as_rst, priority=400)

@@ -12,8 +12,8 @@ from PIL import Image
 
 import gdm_jax as gdm
 from gdm_jax import config as configs
+from gdm_jax import training
 from gdm_jax.cli.main import main
-from gdm_jax.config import build
 
 ROOT = pathlib.Path(__file__).parents[1]
 README, DOCS = ROOT / "README.md", ROOT / "docs"
@@ -63,10 +63,14 @@ def test_the_readme_is_short():
 
 @pytest.mark.parametrize("file", [README, *DOCS.glob("*.md"), *DOCS.glob("guide/*.md")], ids=lambda file: file.name)
 def test_links_lead_somewhere(file):
-    made = ("tutorials/", "api/")  # when the site is built
-    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", file.read_text()):
-        if not target.startswith(("http", *made)):
-            assert (file.parent / target).exists(), target
+    """Through the repository, as on GitHub."""
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", file.read_text()):
+        place = file.parent / target if target else file
+        if not target.startswith("http"):
+            assert place.exists(), target
+        if anchor:
+            heads = re.findall(r"^#+ (.*)$", place.read_text(), re.MULTILINE)
+            assert anchor in [re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads], anchor
 
 
 def test_a_grouping_of_ones_own(tmp_path, monkeypatch):
@@ -74,9 +78,44 @@ def test_a_grouping_of_ones_own(tmp_path, monkeypatch):
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     (code,) = blocks(DOCS / "guide" / "grouping.md", "python")
     (tmp_path / "rings.py").write_text(code)
-    process = build.process(configs.load(tmp_path / "rings.py"))
-    assert np.asarray(process.groups.index)[4].tolist() == [3, 2, 1, 0, 0, 1, 2, 3]
-    assert process.groups.sizes.tolist() == [4, 12, 20, 28]
+    short = [f"data.dir={tmp_path}", "training.steps=1", "training.batch=8", "model.channels=32"]
+    training.train(configs.load(tmp_path / "rings.py", short), tmp_path / "run", progress=False)
+    names = {"__file__": str(tmp_path / "rings.py")}
+    exec(code, names)
+    model = gdm.load(tmp_path / "run", groupings={"rings": names["rings"]})
+    assert np.asarray(model.process.groups.index)[4].tolist() == [3, 2, 1, 0, 0, 1, 2, 3]
+    assert model.process.groups.sizes.tolist() == [4, 12, 20, 28]
+    x = model.sample(1)
+    filled = model.fill(x, keep=[0])
+    np.testing.assert_array_equal(filled[:, 3:5, 3:5], x[:, 3:5, 3:5])
+    assert (filled[:, 0] != x[:, 0]).all()
+
+
+@pytest.fixture(scope="module")
+def site():
+    """docs/conf.py."""
+    spec = importlib.util.spec_from_file_location("site_conf", DOCS / "conf.py")
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+def test_docstrings_become_rst(site):
+    lines = ["Eq. 8 of `x_t` and x_.", "", "    r | 2 |", "", "Args:", "  *names: A `[n, *shape]`."]
+    site.as_rst(None, "", "", None, None, lines)
+    text = ["Eq. 8 of ``x_t`` and x\\_.", "", "::", "", "        r | 2 |", "", "Args:", "  \\*names: A ``[n, *shape]``."]
+    assert lines == text
+    table = ["A table.", "", "one    first", "two    second", "", "The `end`."]
+    site.as_rst(None, "", "", None, None, table)
+    assert table == ["A table.", "", "::", "", "    one    first", "    two    second", "", "The ``end``."]
+
+
+def test_links_of_the_site(site):
+    text = "[a](../../configs/README.md#x) [b](../../setup.py) ![c](../../.github/images/strip.png) [d](http://f)"
+    found = site.for_site(text, DOCS / "guide", DOCS / "guide").split(" ")
+    assert found[:2] == ["[a](../experiments.md#x)", f"[b]({site.SOURCE}/setup.py)"]
+    assert found[2:] == text.split(" ")[2:]
+    assert "tutorials/1_images.ipynb" in site.for_site("[x](launch/colab/1_images.ipynb)", ROOT, DOCS)
 
 
 def test_the_paper_has_a_place():
@@ -112,13 +151,11 @@ def test_every_public_name_has_a_docstring():
                 assert value.__doc__, f"{module.name}.{name}"
 
 
-def test_every_public_name_has_a_place_on_the_site():
-    spec = importlib.util.spec_from_file_location("site_conf", DOCS / "conf.py")
-    conf = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(conf)
-    modules = [module.name for module in pkgutil.walk_packages(gdm.__path__, "gdm_jax.") if "__main__" not in module.name]
+def test_every_public_name_has_a_place_on_the_site(site):
+    names = [module.name for module in pkgutil.walk_packages(gdm.__path__, "gdm_jax.")]
+    modules = [name for name in names if not name.endswith("__main__")]
     public = {(name, word) for name in modules for word in importlib.import_module(name).__all__}
-    described = {id(getattr(importlib.import_module(name), word)) for name in modules for word in conf.defined(name)}
+    described = {id(getattr(importlib.import_module(name), word)) for name in modules for word in site.defined(name)}
     assert len(described) > 400
     for name, word in public:
         value = getattr(importlib.import_module(name), word)

@@ -36,8 +36,8 @@ def run(arguments: argparse.Namespace) -> None:
     from gdm_jax import explorer
 
     page = explorer.explore(workdir, server_name=host, server_port=port, inbrowser=browser)
-    print(f"The page is at {page.local_url} until Ctrl+C.", flush=True)
-    page.block_thread()
+    print(f"The page is at {page.url} until Ctrl+C.", flush=True)
+    page.wait()
 
 
 def _check_free(host: str, port: int) -> None:

@@ -3,9 +3,10 @@
     gdm explore --workdir fruits
     gdm_jax.explore(model)
 
-state    the settings of the page, as a link and as the lines of Python that do the same
-studio   settings -> pictures
-page     the controls, in Gradio (`pip install 'gdm-jax[explore]'`)
+    state      the settings of the page, as a link and as the lines of Python that do the same
+    studio     settings -> pictures
+    controls   settings <-> values of sliders and numbers
+    page       what is where, and what happens when; in Gradio (`pip install 'gdm-jax[explore]'`)
 """
 
 from gdm_jax.explorer.page import explore

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import dataclasses
 import io
 import math
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from gdm_jax import keys, pixels
 
 __all__ = ["State", "as_text", "from_link", "image", "lines", "link"]
 
-LARGEST = 2**16  # characters of an image in a link
+LARGEST = 2**20  # pixels of an image in a link, and characters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,23 +66,39 @@ def as_text(x: UInt8[np.ndarray, "height width channel"]) -> str:
     return base64.urlsafe_b64encode(file.getvalue()).decode().rstrip("=")
 
 
-def image(text: str) -> Float[np.ndarray, "1 height width channel"]:
+def image(text: str, shape: Sequence[int] = ()) -> Float[np.ndarray, "1 height width channel"]:
     """The image of a link, in [-1, 1].
 
+    Args:
+      text: What `as_text` wrote.
+      shape: Height, width and channels that it must have, if they are given.
+
     Raises:
-      ValueError: if the text holds no image.
+      ValueError: If the text holds no image, one of another shape, or a huge one.
     """
-    try:
+    with _whole_image():
         file = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        with Image.open(io.BytesIO(file), formats=("PNG",)) as opened:
-            x = np.asarray(opened.convert("RGB" if opened.mode not in ("L", "1") else "L"))
-    except (binascii.Error, OSError, SyntaxError, ValueError) as error:
-        raise ValueError("image: the link holds no whole image") from error
+        opened = Image.open(io.BytesIO(file), formats=("PNG",))  # decodes nothing yet
+    mode = "L" if opened.mode in ("L", "1") else "RGB"
+    found = (opened.height, opened.width, len(mode))
+    if found != (tuple(shape) or found) or found[0] * found[1] > LARGEST:
+        there, wanted = ("x".join(map(str, size)) for size in (found, shape or ("smaller",)))
+        raise ValueError(f"image: it is {there}, and the model's images are {wanted}")
+    with _whole_image():
+        x = np.asarray(opened.convert(mode))
     return np.asarray(pixels.to_model_range(x.reshape(1, *x.shape[:2], -1)), np.float32)
 
 
+@contextlib.contextmanager
+def _whole_image() -> Iterator[None]:
+    try:
+        yield
+    except (binascii.Error, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        raise ValueError("image: the link holds no whole image") from error
+
+
 def link(state: State) -> str:
-    """The query of an address that holds all settings.
+    """All settings in a line, to stand behind the # of an address, which browsers keep to themselves.
 
     >>> link(State("digits", seed=3, shares={0: 0.5}, keep=(0, 1)))
     'model=digits&seed=3&shares=0:0.5&keep=0,1'
@@ -100,11 +117,11 @@ def link(state: State) -> str:
 
 
 def from_link(query: str, model: str = "") -> State:
-    """The settings that a query holds.
+    """The settings that a line holds.
 
     Args:
       query: What `link` wrote.
-      model: The model, if the query names none.
+      model: The model, if it names none.
 
     Raises:
       ValueError: if a field is unknown or its value is none.
@@ -115,7 +132,7 @@ def from_link(query: str, model: str = "") -> State:
         raise ValueError(f"link: {query[:40]!r} holds no settings") from error
     unknown = given.keys() - _READ.keys()
     if unknown:
-        raise ValueError(f"link: there is no setting {min(unknown)!r}; there are {', '.join(_READ)}")
+        raise ValueError(f"link: there is no setting {min(unknown)[:40]!r}; there are {', '.join(_READ)}")
     values = {"model": model}
     for name, text in given.items():
         try:
@@ -159,6 +176,12 @@ def _seed(text: str) -> int:
     return int(text)
 
 
+def _noise(text: str) -> int:
+    if _seed(text) == 0:
+        raise ValueError("0 stands for its own noise")
+    return _seed(text)
+
+
 def _amounts(of: Callable[[str], Any]) -> Callable[[str], dict[int, Any]]:
     def read(text: str) -> dict[int, Any]:
         pairs = (pair.split(":") for pair in text.split(","))
@@ -192,7 +215,7 @@ _READ: dict[str, Callable[[str], Any]] = {
     "donor": _seed,
     "donor_image": _short,
     "shares": _amounts(_share),
-    "redrawn": _amounts(_seed),
+    "redrawn": _amounts(_noise),
     "moved": _amounts(_finite),
     "keep": lambda text: tuple(int(group) for group in text.split(",")),
     "fill": _seed,

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from PIL import Image
 
 from gdm_jax import drawing, latent
+from gdm_jax.explorer.controls import GROUPS
 from gdm_jax.explorer.state import State, image
 from gdm_jax.model import Model, load
 from gdm_jax.process.groups import check_groups
@@ -61,18 +62,21 @@ class Studio:
         key = (state.model, text or seed)
         if key not in self._sources:
             model = self.model(state.model)
-            x = image(text) if text else None
-            if x is None:
-                self._sources[key] = edits.from_seeds(model, [seed])
-            elif x.shape[1:] == model.config.data.shape:
-                self._sources[key] = edits.from_images(model, x)
+            if text:
+                self._sources[key] = edits.from_images(model, image(text, model.config.data.shape))
             else:
-                there, wanted = ("x".join(map(str, shape)) for shape in (x.shape[1:], model.config.data.shape))
-                raise ValueError(f"image: it is {there}, and the model's images are {wanted}")
+                self._sources[key] = edits.from_seeds(model, [seed])
         self._sources.move_to_end(key)
         while len(self._sources) > KEPT:
             self._sources.popitem(last=False)
         return self._sources[key]
+
+    def warning(self, state: State) -> str:
+        """Words where an image's latent does not decode to it; else nothing."""
+        images = [("first", self.source(state))]
+        images += [("second", self.source(state, donor=True))] if state.shares else []
+        lost = " and the ".join(name for name, source in images if source.uncertain)
+        return f"The latent of the {lost} image does not decode to it: do not trust it." if lost else ""
 
     def latent(self, state: State) -> Float[np.ndarray | jax.Array, "1 height width channel"]:
         """The latent of the settings.
@@ -110,9 +114,9 @@ class Studio:
     def parts(self, state: State, x: Picture) -> Image.Image:
         """What each group adds to a picture; what is of other groups is mid-grey."""
         process = self.model(state.model).process
-        shown = range(min(process.k, 8))
+        shown = range(min(process.k, GROUPS))
         cells = np.concatenate([np.asarray(latent.keep(process, x, [group])) for group in shown])
-        return drawing.grid(np.clip(cells, -1, 1), columns=len(shown), heads=[f"group {j}" for j in shown], cell=80)
+        return drawing.grid(cells, columns=len(shown), heads=[f"group {j}" for j in shown], cell=80)
 
     def strip(self, state: State) -> Image.Image:
         """The picture from noise to data."""
@@ -145,7 +149,7 @@ class Studio:
         model.given(keep)
         return keep
 
-    def canvas(self, name: str) -> tuple[int, ...]:
+    def paper(self, name: str) -> tuple[int, ...]:
         """The colour of the paper to draw on: that at the border of a sample."""
         x = self.source(State(name)).x[0]
         border = np.concatenate([x[0], x[-1], x[:, 0], x[:, -1]])

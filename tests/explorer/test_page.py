@@ -38,18 +38,18 @@ def browser():
 @pytest.fixture(scope="module")
 def address(workdirs):
     page = gdm.explore(workdirs["bands"])
-    yield page.local_url
+    yield page.url
     page.close()
 
 
 class Visitor:
     """What somebody does on the page, and sees."""
 
-    def __init__(self, browser, address):
+    def __init__(self, browser, address, wait=True):
         self.browser, self.studio = browser, Studio()
         browser.get("about:blank")
         browser.get(address)
-        self.until(lambda: self.link().startswith(address))
+        self.until(lambda: self.link().startswith(address) or not wait)
 
     def until(self, found):
         end = time.monotonic() + PATIENCE
@@ -66,7 +66,7 @@ class Visitor:
         return found[0].get_attribute("value") if found else ""
 
     def state(self):
-        return from_link(self.link().partition("?")[2])
+        return from_link(self.link().partition("#")[2])
 
     def said(self):
         return self.one("#said").text
@@ -116,6 +116,11 @@ class Visitor:
         box = self.one("#model input")
         box.click()
         self.one(f"[role=option][aria-label='{model}']").click()
+
+    def stroke(self, canvas):
+        """A line from left to right above the middle of a canvas."""
+        mouse = webdriver.ActionChains(self.browser).move_to_element_with_offset(canvas, -40, -60)
+        mouse.click_and_hold().move_by_offset(80, 0).release().perform()
 
     def upload(self, file):
         """The first image from a file."""
@@ -175,6 +180,24 @@ def test_an_operation_that_the_model_lacks(visitor):
     visitor.is_told(lambda: visitor.click("filled"), "bands of frequencies")
 
 
+def test_an_image_is_drawn(visitor):
+    visitor.one("#draw button").click()
+    canvas = visitor.one("#canvas canvas")
+    visitor.until(lambda: canvas.is_displayed() and canvas.size["height"] > 100)
+    time.sleep(2)  # the editor draws the paper
+    visitor.stroke(canvas)
+    visitor.click("drawn")
+    visitor.until(lambda: visitor.state().image)
+    visitor.sees_its_settings()
+    assert 4 < (visitor.picture() > 180).sum() < 32  # a white stroke on grey
+
+
+def test_two_sliders_at_once_and_start_again(visitor):
+    visitor.slide("share0", 4)
+    visitor.does(lambda: visitor.slide("share2", 6), shares={0: 0.2, 2: 0.3})
+    visitor.does(lambda: visitor.click("again"), shares={})
+
+
 def test_a_link_opened_anew_is_the_same_picture(visitor, browser):
     visitor.does(lambda: visitor.slide("share1", 10), shares={1: 0.5})
     visitor.does(lambda: visitor.click("next_donor"), donor=2)
@@ -188,32 +211,33 @@ def test_a_link_opened_anew_is_the_same_picture(visitor, browser):
 def test_a_region_is_painted(browser, workdirs):
     """A stroke in the upper half, which is generated last, makes that half anew."""
     page = gdm.explore(workdirs["halves"])
-    visitor = Visitor(browser, page.local_url)
+    visitor = Visitor(browser, page.url)
     visitor.tab("Generate the rest")
     visitor.click("paint")
     canvas = visitor.one("#region canvas")
     visitor.until(lambda: canvas.is_displayed() and canvas.size["height"] > 200)
     time.sleep(2)  # the editor draws the picture
-    stroke = webdriver.ActionChains(browser).move_to_element_with_offset(canvas, -40, -60)
-    stroke.click_and_hold().move_by_offset(80, 0).release().perform()
+    visitor.stroke(canvas)
     visitor.does(lambda: visitor.click("filled"), keep=(0,))
     page.close()
 
 
 @pytest.mark.parametrize(
-    ("query", "words"),
+    ("settings", "words"),
     [
         ("seed=many", "seed cannot be 'many'"),
-        ("model=nothing", "nothing"),
+        ("model=nothing", "model: must be one of"),
         ("shares=7:0.5", "groups 0 to 2"),
         ("image=AAAA", "no whole image"),
+        ("moved=0:9", "by 4 at most"),
     ],
 )
-def test_a_bad_link_is_refused(browser, address, query, words):
-    browser.get(f"{address}?{query}")
-    visitor = Visitor.__new__(Visitor)
-    visitor.browser = browser
+def test_a_bad_link_is_refused(browser, address, settings, words):
+    """In words, and the page goes on."""
+    visitor = Visitor(browser, f"{address}#{settings}", wait=False)
     visitor.until(lambda: words in visitor.said())
+    visitor.does(lambda: visitor.click("next_seed"), seed=1)
+    assert visitor.link().startswith(address)
 
 
 def test_the_way_from_noise_to_data(visitor):

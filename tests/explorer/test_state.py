@@ -1,9 +1,13 @@
 """A link holds all settings of the page, and says in words what it cannot hold."""
 
+import base64
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from gdm_jax import explorer
 from gdm_jax.explorer import State, from_link, link
@@ -18,7 +22,7 @@ SETTINGS = st.fixed_dictionaries(
         "donor": SEEDS,
         "donor_image": st.text("abcXYZ019-_"),
         "shares": st.dictionaries(st.integers(0, 9), st.floats(0, 1)),
-        "redrawn": st.dictionaries(st.integers(0, 9), SEEDS),
+        "redrawn": st.dictionaries(st.integers(0, 9), SEEDS.filter(bool)),
         "moved": st.dictionaries(st.integers(0, 1024), st.floats(-5, 5)),
         "keep": st.lists(st.integers(0, 9)).map(tuple),
         "fill": SEEDS,
@@ -56,7 +60,9 @@ def test_an_image_keeps_its_bytes(channels):
         ("moved=0:nan", r"link: moved cannot be '0:nan'"),
         ("redrawn=0:x", r"link: redrawn cannot be '0:x'"),
         ("keep=a", r"link: keep cannot be 'a'"),
-        ("image=" + "a" * 70_000, r"link: image cannot be"),
+        ("redrawn=1:0", r"link: redrawn cannot be '1:0'"),
+        ("image=" + "a" * 2_000_000, r"link: image cannot be"),
+        (f"%21{'x' * 90}=1", r"link: there is no setting '!x{39}';"),
         ("nonsense", r"link: 'nonsense' holds no settings"),
     ],
 )
@@ -68,4 +74,15 @@ def test_bad_links(query, message):
 @pytest.mark.parametrize("text", ["", "AAAA", "é", "iVBORw0KGgo"])
 def test_no_image(text):
     with pytest.raises(ValueError, match="image: the link holds no whole image"):
+        explorer.image(text)
+
+
+def test_a_huge_image_is_not_decoded():
+    """13,000x13,000 black pixels are a few kilobytes of PNG."""
+    file = io.BytesIO()
+    Image.new("1", (13_000, 13_000)).save(file, "PNG", optimize=True)
+    text = base64.urlsafe_b64encode(file.getvalue()).decode()
+    with pytest.raises(ValueError, match="image: it is 13000x13000x1, and the model's images are 8x8x1"):
+        explorer.image(text, (8, 8, 1))
+    with pytest.raises(ValueError, match="image: it is 13000x13000x1"):
         explorer.image(text)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gdm_jax import explorer, latent
 from gdm_jax.explorer import State, Studio
@@ -61,12 +62,29 @@ def test_only_the_group_changes(studio, workdirs):
     np.testing.assert_allclose(bars[0][index == 1], np.asarray(fresh)[0, ..., 0][index == 1], atol=1e-5)
 
 
-def test_pictures(studio, workdirs, tmp_path):
+def test_pictures(studio, workdirs, tmp_path, monkeypatch):
+    """The parts sum to the picture, both images are shown as they are, and the way ends with the picture."""
+    shown = []
+    monkeypatch.setattr("gdm_jax.drawing.grid", lambda x, **labels: shown.append(x) or Image.new("L", (1, 1)))
     state = State(str(workdirs["bands"]), shares={0: 0.5})
     x = studio.x(state)
-    parts, images, strip = studio.parts(state, x), studio.images(state), studio.strip(state)
-    assert parts.width > 3 * 80 and images.width > 2 * 128 and strip.width > images.width
-    assert studio.film(state, tmp_path / "film.gif").stat().st_size > 1000
+    studio.parts(state, x), studio.images(state), studio.strip(state)
+    parts, images, way = shown
+    np.testing.assert_allclose(parts.sum(0), x[0], atol=1e-5)
+    np.testing.assert_array_equal(images, studio.model(state.model).sample(seeds=[0, 1]))
+    np.testing.assert_array_equal(way[-1], x[0])
+    monkeypatch.undo()
+    assert studio.film(state, tmp_path / "film.gif").read_bytes()[:3] == b"GIF"
+
+
+def test_a_latent_that_does_not_decode_to_its_image(workdirs, monkeypatch):
+    """With steps too long to be undone."""
+    studio = Studio()
+    state = State(str(workdirs["bands"]), image=drawn())
+    assert not studio.warning(state)
+    (key,) = studio._sources
+    studio._sources[key] = studio._sources[key]._replace(uncertain=[0])
+    assert studio.warning(state) == "The latent of the first image does not decode to it: do not trust it."
 
 
 def test_a_region(studio, workdirs):
