@@ -103,8 +103,8 @@ def site():
 def test_docstrings_become_rst(site):
     lines = ["Eq. 8 of `x_t` and x_.", "", "    r | 2 |", "", "Args:", "  *names: A `[n, *shape]`."]
     site.as_rst(None, "", "", None, None, lines)
-    text = ["Eq. 8 of ``x_t`` and x\\_.", "", "::", "", "        r | 2 |", "", "Args:", "  \\*names: A ``[n, *shape]``."]
-    assert lines == text
+    text = ["Eq. 8 of ``x_t`` and x\\_.", "", "::", "", "        r | 2 |", ""]
+    assert lines == [*text, "Args:", "  \\*names: A ``[n, *shape]``."]
     table = ["A table.", "", "one    first", "two    second", "", "The `end`."]
     site.as_rst(None, "", "", None, None, table)
     assert table == ["A table.", "", "::", "", "    one    first", "    two    second", "", "The ``end``."]

@@ -58,7 +58,7 @@ def read(values: Mapping[str, Any]) -> State:
         if amount:
             moved[element] = amount
     keep = tuple(sorted(int(group) for group in values["keep"] or ()))
-    texts = {name: values[name] or "" for name in ("model", "image", "donor_image")}
+    texts: dict[str, Any] = {name: values[name] or "" for name in ("model", "image", "donor_image")}
     return State(shares=shares, redrawn=redrawn, moved=moved, keep=keep, **seeds, **texts)
 
 

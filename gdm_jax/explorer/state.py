@@ -133,7 +133,7 @@ def from_link(query: str, model: str = "") -> State:
     unknown = given.keys() - _READ.keys()
     if unknown:
         raise ValueError(f"link: there is no setting {min(unknown)[:40]!r}; there are {', '.join(_READ)}")
-    values = {"model": model}
+    values: dict[str, Any] = {"model": model}
     for name, text in given.items():
         try:
             values[name] = _READ[name](text)
