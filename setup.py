@@ -59,6 +59,7 @@ setup(
             "scikit-learn>=1.5",
             "sphinx>=8.2",
             "sphinx-copybutton>=0.5.2",
+            "sphinx-mathjax-offline>=0.0.2",
         ],
         "cuda12": ["jax[cuda12]"],
         "cuda13": ["jax[cuda13]"],

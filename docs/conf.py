@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 import types
+from collections.abc import Mapping
 
 import gdm_jax
 
@@ -25,6 +26,7 @@ project = "gdm_jax"
 author = "the authors of gdm_jax"
 version = release = gdm_jax.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "sphinx_copybutton"]
+extensions += ["sphinx-mathjax-offline"]  # mathematics without a network
 exclude_patterns = ["_build", "jupyter_execute"]
 html_theme = "furo"
 html_title = "gdm_jax"
@@ -40,12 +42,13 @@ myst_heading_anchors = 4
 nb_execution_mode = "cache"
 nb_execution_timeout = 7200
 nb_execution_raise_on_error = True
+nb_execution_cache_path = str(HERE / "_build" / "notebooks")
 nb_execution_in_temp = True
 nb_merge_streams = True
+nb_output_stderr = "remove"  # bars of progress
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the signatures of the source hold shapes, which the argument lines say again
-autodoc_default_options = {"members": True, "undoc-members": True, "show-inheritance": False}
 autodoc_preserve_defaults = True
 napoleon_use_rtype = False
 napoleon_use_ivar = True
@@ -61,8 +64,9 @@ def as_rst(app, what, name, obj, options, lines):
         if line and not indented:
             section = bool(SECTIONS.match(line))
         if line and not before:  # a paragraph begins
-            paragraph = itertools.takewhile(str.strip, lines[n:])
-            columns = any(re.search(r"\S {2,}\S", one) for one in paragraph) and not line.startswith(">>>")
+            paragraph = list(itertools.takewhile(str.strip, lines[n:]))
+            columns = len(paragraph) > 1 and any(re.search(r"\S {2,}\S", one) for one in paragraph)
+            columns = columns and not line.startswith(">>>")
             begins = not section and (columns or indented)
             if begins and not literal:
                 made += ["::", ""]
@@ -104,8 +108,11 @@ def write_api():
         text = f"# {room}\n"
         for name in names:
             heading = f"\n## {name.removeprefix('gdm_jax.')}\n" if name != names[0] else ""
-            members = ", ".join(defined(name))
-            text += f"{heading}\n```{{eval-rst}}\n.. automodule:: {name}\n   :members: {members}\n```\n"
+            module = importlib.import_module(name)
+            described = [public for public in defined(name) if callable(getattr(module, public))]
+            members = f":members: {', '.join(described)}" if described else ":no-members:"
+            rows = "".join(map(value, [module] * len(defined(name)), defined(name)))
+            text += f"{heading}\n```{{eval-rst}}\n.. automodule:: {name}\n   {members}\n   :undoc-members:\n{rows}```\n"
         (folder / f"{room}.md").write_text(text)
     start = "# The library\n\nThe names of `gdm_jax`, each with the place that describes it:\n\n"
     rows = [f"| {place(name)} | {inspect.getdoc(getattr(gdm_jax, name)).splitlines()[0]} |" for name in gdm_jax.__all__]
@@ -113,6 +120,16 @@ def write_api():
     listed = "\n".join(rooms)
     end = f"A page for each room of the package, from the ground floor up:\n\n```{{toctree}}\n{listed}\n```\n"
     (folder / "index.md").write_text(f"{start}\n\n{end}")
+
+
+def value(module, name):
+    """What a table or a number of a module is; nothing for what has a docstring of its own."""
+    found = getattr(module, name)
+    if callable(found):
+        return ""
+    names = ", ".join(f"``{word}``" for word in found) if isinstance(found, Mapping) else ""
+    said = f"A table of {names}." if names else f"``{found!r}``" if len(repr(found)) < 80 else ""
+    return f"\n.. py:data:: {name}\n\n   {said}\n"
 
 
 def defined(name):
