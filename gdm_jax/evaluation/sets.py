@@ -36,7 +36,7 @@ def summary(values: Iterable[float | int | np.number]) -> Summary:
 def of_sets(summary: Summary, digits: int = 3) -> str:
     """A mean with its standard deviation, for a table."""
     mean = f"{summary.mean:.{digits}g}"
-    return mean if summary.std is None else f"{mean} ± {summary.std:.1g}"
+    return mean if summary.std is None else f"{mean} ± {float(f'{summary.std:.1g}'):g}"
 
 
 def interval(values: ArrayLike) -> tuple[float, float]:
