@@ -109,7 +109,7 @@ def write_api():
         for name in names:
             heading = f"\n## {name.removeprefix('gdm_jax.')}\n" if name != names[0] else ""
             module = importlib.import_module(name)
-            described = [public for public in defined(name) if callable(getattr(module, public))]
+            described = [public for public in defined(name) if is_ours(getattr(module, public))]
             members = f":members: {', '.join(described)}" if described else ":no-members:"
             rows = "".join(map(value, [module] * len(defined(name)), defined(name)))
             text += f"{heading}\n```{{eval-rst}}\n.. automodule:: {name}\n   {members}\n   :undoc-members:\n{rows}```\n"
@@ -122,10 +122,15 @@ def write_api():
     (folder / "index.md").write_text(f"{start}\n\n{end}")
 
 
+def is_ours(found):
+    """Whether it is a function or a class of the package, which has a docstring, and no table, number or type."""
+    return callable(found) and str(getattr(found, "__module__", "")).startswith("gdm_jax")
+
+
 def value(module, name):
     """What a table or a number of a module is; nothing for what has a docstring of its own."""
     found = getattr(module, name)
-    if callable(found):
+    if is_ours(found):
         return ""
     names = ", ".join(f"``{word}``" for word in found) if isinstance(found, Mapping) else ""
     said = f"A table of {names}." if names else f"``{found!r}``" if len(repr(found)) < 80 else ""
