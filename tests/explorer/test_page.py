@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.usefixtures("compile_once", "quick_compilation"),
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium: apt-get install chromium chromium-driver"),
 ]
-CSS, PATIENCE = "css selector", 40  # seconds
+CSS, PATIENCE = "css selector", 180  # seconds
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +184,7 @@ def test_an_image_is_drawn(visitor):
     visitor.one("#draw button").click()
     canvas = visitor.one("#canvas canvas")
     visitor.until(lambda: canvas.is_displayed() and canvas.size["height"] > 100)
-    time.sleep(2)  # the editor draws the paper
+    time.sleep(5)  # the editor draws the paper
     visitor.stroke(canvas)
     visitor.click("drawn")
     visitor.until(lambda: visitor.state().image)
@@ -216,7 +216,7 @@ def test_a_region_is_painted(browser, workdirs):
     visitor.click("paint")
     canvas = visitor.one("#region canvas")
     visitor.until(lambda: canvas.is_displayed() and canvas.size["height"] > 200)
-    time.sleep(2)  # the editor draws the picture
+    time.sleep(5)  # the editor draws the picture
     visitor.stroke(canvas)
     visitor.does(lambda: visitor.click("filled"), keep=(0,))
     page.close()
