@@ -71,8 +71,8 @@ def test_pictures(studio, workdirs, tmp_path, monkeypatch):
     studio.parts(state, x), studio.images(state), studio.strip(state)
     parts, images, way = shown
     np.testing.assert_allclose(parts.sum(0), x[0], atol=1e-5)
-    np.testing.assert_array_equal(images, studio.model(state.model).sample(seeds=[0, 1]))
-    np.testing.assert_array_equal(way[-1], x[0])
+    np.testing.assert_allclose(images, studio.model(state.model).sample(seeds=[0, 1]), atol=1e-4)
+    np.testing.assert_allclose(way[-1], x[0], atol=1e-4)
     monkeypatch.undo()
     assert studio.film(state, tmp_path / "film.gif").read_bytes()[:3] == b"GIF"
 
