@@ -16,7 +16,6 @@ from collections.abc import Mapping
 import gdm_jax
 
 HERE = pathlib.Path(__file__).parent
-PACKAGE = pathlib.Path(gdm_jax.__file__).parent
 ROOT = HERE.parent
 NOTEBOOKS = ROOT / "launch" / "colab"
 PAGES = {"configs/README.md": "experiments.md", "launch/README.md": "where_to_run.md"}
@@ -96,22 +95,21 @@ def write_api():
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     floors = re.findall(r"^ +\d+ +(\w.*)$", gdm_jax.__doc__, re.MULTILINE)
-    for module in pkgutil.walk_packages([str(PACKAGE)], "gdm_jax."):  # so that `defined` knows them all
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
+    found = (module.name for module in pkgutil.walk_packages(gdm_jax.__path__, "gdm_jax."))
+    modules = sorted(name for name in found if not name.endswith("__main__"))
+    for name in modules:  # so that `defined` knows them all
+        importlib.import_module(name)
     rooms = [room for floor in floors for room in re.split(r",\s*", floor) if not room.startswith("_")]
     for room in rooms:
-        names, home = [f"gdm_jax.{room}"], PACKAGE / room
-        if home.is_dir():
-            inner = pkgutil.walk_packages([str(home)], f"gdm_jax.{room}.")
-            names += sorted(module.name for module in inner if not module.name.endswith("__main__"))
+        names = [name for name in modules if f"{name}.".startswith(f"gdm_jax.{room}.")]
         text = f"# {room}\n"
         for name in names:
             heading = f"\n## {name.removeprefix('gdm_jax.')}\n" if name != names[0] else ""
             module = importlib.import_module(name)
-            described = [public for public in defined(name) if is_ours(getattr(module, public))]
-            members = f":members: {', '.join(described)}" if described else ":no-members:"
-            rows = "".join(map(value, [module] * len(defined(name)), defined(name)))
+            public = defined(name)
+            described = ", ".join(word for word in public if is_ours(getattr(module, word)))
+            members = f":members: {described}" if described else ":no-members:"
+            rows = "".join(value(module, word) for word in public)
             text += f"{heading}\n```{{eval-rst}}\n.. automodule:: {name}\n   {members}\n   :undoc-members:\n{rows}```\n"
         (folder / f"{room}.md").write_text(text)
     start = "# The library\n\nThe names of `gdm_jax`, each with the place that describes it:\n\n"

@@ -13,6 +13,7 @@ Rooms on floors; each imports from the floors below its own, and from itself (te
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from gdm_jax import conditional, latent, likelihood, loss, ode, pixels
@@ -35,14 +36,11 @@ __all__ = [
 ]
 
 
+_LAZY = {"load": "model", "Model": "model", "explore": "explorer"}  # name -> room
+
+
 def __getattr__(name: str) -> Any:
-    """`load` and `Model` need Flax and Orbax, which the functions above do without: they are imported when asked."""
-    if name in ("load", "Model"):
-        from gdm_jax import model
-
-        return getattr(model, name)
-    if name == "explore":
-        from gdm_jax.explorer import explore
-
-        return explore
+    """What needs Flax and Orbax, which the functions above do without, is imported when asked."""
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"gdm_jax.{_LAZY[name]}"), name)
     raise AttributeError(f"module 'gdm_jax' has no attribute {name!r}")

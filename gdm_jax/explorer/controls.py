@@ -9,7 +9,7 @@ from typing import Any
 from gdm_jax import keys
 from gdm_jax.explorer.state import State
 
-__all__ = ["ELEMENTS", "EXTENT", "GROUPS", "make", "read", "write"]
+__all__ = ["ELEMENTS", "EXTENT", "GROUPS", "make", "of_model", "read", "write"]
 
 GROUPS, ELEMENTS = 8, 6  # that have sliders
 CHOICES = 64  # groups that can be kept
@@ -86,12 +86,10 @@ def write(state: State, k: int) -> dict[str, Any]:
     return values | {"keep": [str(group) for group in state.keep], "fill": state.fill}
 
 
-def visible(name: str, k: int) -> dict[str, Any]:
-    """What else a control shows for a model of k groups: whether it is there, and what can be chosen."""
-    if name == "keep":
-        return {"choices": [str(j) for j in range(min(k, CHOICES))]}
-    number = name.removeprefix("share").removeprefix("redrawn")
-    return {"visible": int(number) < k} if number.isdigit() and number != name else {}
+def of_model(k: int) -> dict[str, dict[str, Any]]:
+    """What a model of k groups changes of controls, by name: whether they are there, and what can be chosen."""
+    rows = {f"{name}{j}": {"visible": j < k} for name in ("share", "redrawn") for j in range(GROUPS)}
+    return rows | {"keep": {"choices": [str(j) for j in range(min(k, CHOICES))]}}
 
 
 def _seed(name: str, value: Any) -> int:

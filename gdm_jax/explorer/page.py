@@ -144,7 +144,8 @@ class Page:
         if before is not None and before.model == state.model:
             old = controls.write(before, k)
             return [self.gr.skip() if values[name] == old[name] else values[name] for name in self.controls]
-        return [self.gr.update(value=values[name], **controls.visible(name, k)) for name in self.controls]
+        others = controls.of_model(k)
+        return [self.gr.update(value=values[name], **others.get(name, {})) for name in self.controls]
 
     def _layout(self) -> Shown:
         """Places everything, and gives what shows pictures."""
@@ -219,7 +220,8 @@ class Page:
             event(self._told(run, every + shown), [self.base, *every, *more], every + shown, **one)
 
         def begins(base: str, model: str) -> list[Any]:
-            return [*self.write(State(model)), *self.show(base, State(model)), self._sheet(model)]
+            paper, brush = self._paper(model)
+            return [*self.write(State(model)), *self.show(base, State(model)), gr.update(value=paper, brush=brush)]
 
         def opened(base: str, asked: str) -> list[Any]:
             state = from_link(asked, self.start.model)
@@ -306,10 +308,6 @@ class Page:
         colours = COLOURS if sum(paper) < 128 * len(paper) else COLOURS[1:] + COLOURS[:1]
         brush = self.gr.Brush(default_size=SIDE // 12, colors=list(colours), default_color=colours[0])
         return Image.new("RGB", (SIDE, SIDE), paper * (3 // len(paper))), brush
-
-    def _sheet(self, model: str) -> Any:
-        paper, brush = self._paper(model)
-        return self.gr.update(value=paper, brush=brush)
 
 
 def _another(seed: str, text: str) -> Callable[[State], State]:

@@ -144,9 +144,9 @@ def from_link(query: str, model: str = "") -> State:
 
 def lines(state: State) -> str:
     """The lines of Python that make the picture of these settings, `x`."""
-    shape, uploaded = "model.config.data.shape", bool(state.image)
-    told = ", solver='euler', steps=model.inverse_steps" if uploaded else ""
-    text = ["import gdm_jax as gdm", *(["from gdm_jax import explorer"] if uploaded or _uses_image(state) else []), ""]
+    shape, uses_image = "model.config.data.shape", state.image or (state.shares and state.donor_image)
+    told = ", solver='euler', steps=model.inverse_steps" if state.image else ""
+    text = ["import gdm_jax as gdm", *(["from gdm_jax import explorer"] if uses_image else []), ""]
     text += [f"model = gdm.load({state.model!r})"]
     text += [f"z = {_latent(state.seed, state.image)}"]
     if state.shares:
@@ -163,10 +163,6 @@ def lines(state: State) -> str:
     return "\n".join(text) + "\n"
 
 
-def _uses_image(state: State) -> bool:
-    return bool(state.shares and state.donor_image)
-
-
 def _latent(seed: int, text: str) -> str:
     return f"model.invert(explorer.image({text!r})).z" if text else f"gdm.noise([{seed}], model.config.data.shape)"
 
@@ -177,9 +173,10 @@ def _seed(text: str) -> int:
 
 
 def _noise(text: str) -> int:
-    if _seed(text) == 0:
+    seed = _seed(text)
+    if seed == 0:
         raise ValueError("0 stands for its own noise")
-    return _seed(text)
+    return seed
 
 
 def _amounts(of: Callable[[str], Any]) -> Callable[[str], dict[int, Any]]:

@@ -16,6 +16,7 @@ from gdm_jax import drawing, latent
 from gdm_jax.explorer.controls import GROUPS
 from gdm_jax.explorer.state import State, image
 from gdm_jax.model import Model, load
+from gdm_jax.pixels import to_uint8
 from gdm_jax.process.groups import check_groups
 from gdm_jax.reports import edits, samples
 from gdm_jax.reports.edits import Source
@@ -153,7 +154,7 @@ class Studio:
         """The colour of the paper to draw on: that at the border of a sample."""
         x = self.source(State(name)).x[0]
         border = np.concatenate([x[0], x[-1], x[:, 0], x[:, -1]])
-        return tuple(int(round(127.5 * (value + 1))) for value in np.median(border, axis=0))
+        return tuple(to_uint8(np.median(border, axis=0)).tolist())
 
     def _on_the_way(self, state: State) -> tuple[np.ndarray, np.ndarray]:
         model = self.model(state.model)

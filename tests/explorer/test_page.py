@@ -54,7 +54,7 @@ class Visitor:
     def until(self, found):
         end = time.monotonic() + PATIENCE
         while not found():
-            assert time.monotonic() < end, (self.said(), self.link())
+            assert time.monotonic() < end, self.browser.find_element(CSS, "body").text
             time.sleep(0.05)
 
     def one(self, selector):
