@@ -12,6 +12,7 @@ that is a list of group numbers, or a bool mask of the elements `[*groups.shape]
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -60,9 +61,7 @@ def swap(
       ValueError: If a group is out of range, a mask has another shape, or the latents do not fit together.
     """
     z, donor = _pair(process, z, donor)
-    return process.basis.inverse(
-        jnp.where(_mask(process, chosen, z), process.basis.forward(donor), process.basis.forward(z))
-    )
+    return _swap(process, z, donor, _mask(process, chosen, z))
 
 
 def interpolate(
@@ -89,27 +88,8 @@ def interpolate(
       ValueError: As `swap`.
     """
     z, donor = _pair(process, z, donor)
-    mask = _mask(process, chosen, z)
-    a, b = process.basis.forward(z), process.basis.forward(donor)
-    axes = tuple(range(1, a.ndim))
-
-    def at(w: Array) -> Array:
-        if not spherical:
-            return (1 - w) * a + w * b
-
-        def norm(v: Array) -> Array:
-            return jnp.sqrt(jnp.where(mask, v * v, 0).sum(axes, keepdims=True))
-
-        inner = jnp.where(mask, a * b, 0).sum(axes, keepdims=True)
-        angle = jnp.arccos(jnp.clip(inner / jnp.maximum(norm(a) * norm(b), 1e-12), -1, 1))
-        apart = jnp.sin(angle) > 1e-4  # else a line does
-        sine = jnp.where(apart, jnp.sin(angle), 1)
-        first = jnp.where(apart, jnp.sin((1 - w) * angle) / sine, 1 - w)
-        second = jnp.where(apart, jnp.sin(w * angle) / sine, w)
-        return first * a + second * b
-
-    mixed = jax.vmap(lambda w: jnp.where(mask, at(w), a))(jnp.asarray(weights, z.dtype))
-    return jax.vmap(process.basis.inverse)(mixed)
+    weights = jnp.asarray(weights, z.dtype)
+    return _interpolate(process, z, donor, _mask(process, chosen, z), weights, spherical=spherical)
 
 
 def traverse(
@@ -140,13 +120,8 @@ def traverse(
     channels = z.shape[1 + len(position) :]
     if channel is not None and not (channels and 0 <= channel < channels[0]):
         raise ValueError(f"channel: {channel} is out of range; there are {channels[0] if channels else 0}")
-    z_bar = process.basis.forward(z)
-    at = (slice(None), *position, *(() if channel is None else (channel,)))
-
-    def at_value(value: Array) -> Array:
-        return process.basis.inverse(z_bar.at[at].add(value) if relative else z_bar.at[at].set(value))
-
-    return jax.vmap(at_value)(jnp.asarray(values, z.dtype))
+    position += () if channel is None else (channel,)
+    return _traverse(process, z, position, jnp.asarray(values, z.dtype), relative=relative)
 
 
 def resample(
@@ -190,6 +165,41 @@ def lowest(process: Process, count: int | np.integer) -> Bool[np.ndarray, "*grou
     key = np.broadcast_to(key.reshape(key.shape + (1,) * (index.ndim - key.ndim)), index.shape)
     chosen = np.argsort(key.ravel(), kind="stable")[:count]
     return np.isin(np.arange(index.size), chosen).reshape(index.shape)
+
+
+@jax.jit
+def _swap(process: Process, z: Array, donor: Array, mask: Array) -> Array:
+    forward, inverse = process.basis.forward, process.basis.inverse
+    return inverse(jnp.where(mask, forward(donor), forward(z)))
+
+
+@functools.partial(jax.jit, static_argnames="spherical")
+def _interpolate(process: Process, z: Array, donor: Array, mask: Array, weights: Array, *, spherical: bool) -> Array:
+    a, b = process.basis.forward(z), process.basis.forward(donor)
+    axes = tuple(range(1, a.ndim))
+
+    def at(w: Array) -> Array:
+        if not spherical:
+            return (1 - w) * a + w * b
+
+        def norm(v: Array) -> Array:
+            return jnp.sqrt(jnp.where(mask, v * v, 0).sum(axes, keepdims=True))
+
+        inner = jnp.where(mask, a * b, 0).sum(axes, keepdims=True)
+        angle = jnp.arccos(jnp.clip(inner / jnp.maximum(norm(a) * norm(b), 1e-12), -1, 1))
+        apart = jnp.sin(angle) > 1e-4  # else a line does
+        sine = jnp.where(apart, jnp.sin(angle), 1)
+        first = jnp.where(apart, jnp.sin((1 - w) * angle) / sine, 1 - w)
+        second = jnp.where(apart, jnp.sin(w * angle) / sine, w)
+        return first * a + second * b
+
+    return jax.vmap(lambda w: process.basis.inverse(jnp.where(mask, at(w), a)))(weights)
+
+
+@functools.partial(jax.jit, static_argnames="relative")
+def _traverse(process: Process, z: Array, position: tuple[Any, ...], values: Array, *, relative: bool) -> Array:
+    at = process.basis.forward(z).at[(slice(None), *position)]
+    return jax.vmap(lambda value: process.basis.inverse(at.add(value) if relative else at.set(value)))(values)
 
 
 def _mask(process: Process, chosen: Chosen, z: Array) -> Array:

@@ -13,6 +13,7 @@ import io
 import os
 import pathlib
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -110,6 +111,7 @@ class Page:
         self.gr = _gradio()
         self.studio, self.start = studio, State(model)
         self.models = dict.fromkeys([model, *pretrained.files()])
+        self._taken = threading.Lock()  # one thing at a time
         self._folder = tempfile.TemporaryDirectory(prefix="gdm_explore_")  # of films
         self.first = self.show("", self.start)  # also compiles, so that the page opens with pictures
 
@@ -124,11 +126,11 @@ class Page:
             self._events(page)
         return page
 
-    def show(self, base: str, state: State) -> Shown:
-        """What is shown of the settings; `base` is the address of the page."""
+    def show(self, base: str, state: State, *, sources: bool = True) -> Shown:
+        """What is shown of the settings; `base` is the address of the page. The two images only where asked for."""
         x = self.studio.x(state)
         picture, hidden = grid(x, columns=1, cell=SIDE), self.gr.update(visible=False)
-        parts, images = self.studio.parts(state, x), self.studio.images(state)
+        parts, images = self.studio.parts(state, x), self.studio.images(state) if sources else self.gr.skip()
         said = _words(self.studio.warning(state))
         return Shown(picture, parts, images, f"{base}#{link(state)}", lines(state), hidden, said)
 
@@ -204,12 +206,17 @@ class Page:
                     self.controls[name].render()
 
     def _events(self, page: Any) -> None:
-        """What happens when. One thing at a time, so that pictures come in the order in which they were asked for."""
+        """What happens when: one thing at a time, and of a slider that is still moving the last place."""
         gr, b, every, shown = self.gr, self.buttons, list(self.controls.values()), list(self.shown)
         one = {"concurrency_id": "page", "concurrency_limit": 1, "show_progress_on": self.shown.picture}
 
-        def show(base: str, *values: Any) -> list[Any]:
-            return [*self.show(base, self.read(values))]
+        def live(inputs: Sequence[str], *, sources: bool) -> None:
+            def show(base: str, *values: Any) -> list[Any]:
+                return [*self.show(base, self.read(values), sources=sources)]
+
+            events, often = [self.controls[name].input for name in inputs], {"trigger_mode": "always_last"}
+            quick = {"show_progress": "hidden", "queue": False}  # Gradio looks into its queue twenty times a second
+            gr.on(events, self._told(show, shown), [self.base, *every], shown, **often, **quick)
 
         def changes(event: Callable, change: Callable[..., State], *more: Any) -> None:
             def run(base: str, *values: Any) -> list[Any]:
@@ -231,9 +238,8 @@ class Page:
             outputs = [self.shown.way, self.shown.said]
             event(self._told(lambda *values: [make(self.read(values)), ""], outputs), every, outputs, **one)
 
-        inputs = [control.input for control in every[1:]]
-        live = {"show_progress": "hidden", "trigger_mode": "always_last", **one}
-        gr.on(inputs, self._told(show, shown), [self.base, *every], shown, **live)
+        live(("seed", "donor"), sources=True)
+        live([name for name in self.controls if name not in ("model", "seed", "donor")], sources=False)
         for event in (self.controls["model"].input, b["again"].click):
             outputs = [*every, *shown, b["canvas"]]
             event(self._told(begins, outputs), [self.base, self.controls["model"]], outputs, **one)
@@ -254,7 +260,8 @@ class Page:
 
         def told(*values: Any) -> list[Any]:
             try:
-                return run(*values)
+                with self._taken:
+                    return run(*values)
             except (ValueError, RuntimeError, OSError) as error:
                 found = [*values[:kept], *[self.gr.skip()] * (len(outputs) - kept)]
                 found[place] = _words(f"This cannot be done. {first_line(error)}")

@@ -8,6 +8,7 @@ import pathlib
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 from PIL import Image
@@ -18,6 +19,7 @@ from gdm_jax.explorer.state import State, image
 from gdm_jax.model import Model, load
 from gdm_jax.pixels import to_uint8
 from gdm_jax.process.groups import check_groups
+from gdm_jax.process.process import Process
 from gdm_jax.reports import edits, samples
 from gdm_jax.reports.edits import Source
 
@@ -114,10 +116,9 @@ class Studio:
 
     def parts(self, state: State, x: Picture) -> Image.Image:
         """What each group adds to a picture; what is of other groups is mid-grey."""
-        process = self.model(state.model).process
-        shown = range(min(process.k, GROUPS))
-        cells = np.concatenate([np.asarray(latent.keep(process, x, [group])) for group in shown])
-        return drawing.grid(cells, columns=len(shown), heads=[f"group {j}" for j in shown], cell=80)
+        cells = np.asarray(_parts(self.model(state.model).process, jnp.asarray(x)))
+        heads = [f"group {j}" for j in range(len(cells))]
+        return drawing.grid(cells, columns=len(cells), heads=heads, cell=80)
 
     def strip(self, state: State) -> Image.Image:
         """The picture from noise to data."""
@@ -161,3 +162,8 @@ class Studio:
         options: dict[str, Any] = {**self.source(state).options, "frames": samples.frames(model)}
         _, times, states = model.decode(np.asarray(self.latent(state)), **options)
         return times, states
+
+
+@jax.jit
+def _parts(process: Process, x: jax.Array) -> Float[jax.Array, "groups height width channel"]:
+    return jnp.concatenate([latent.keep(process, x, [group]) for group in range(min(process.k, GROUPS))])

@@ -155,6 +155,17 @@ def test_a_slider_moves_an_element(visitor):
     visitor.does(lambda: visitor.slide("moved1", 20), moved={1: 2.0})
 
 
+def test_a_seed_is_typed(visitor):
+    def images():
+        return visitor.one("#images img").get_attribute("src")
+
+    before = images()
+    visitor.does(lambda: visitor.slide("share0", 3), shares={0: 0.15})
+    assert images() == before
+    visitor.does(lambda: visitor.type("seed", 3), seed=3)
+    visitor.until(lambda: images() != before)
+
+
 def test_a_group_is_swapped(visitor):
     visitor.does(lambda: visitor.type("share0", 1), shares={0: 1.0})
 
