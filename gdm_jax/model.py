@@ -17,7 +17,7 @@ from gdm_jax import keys, latent, likelihood, ode, pixels
 from gdm_jax.config import build
 from gdm_jax.devices.batches import in_parts
 from gdm_jax.likelihood import Likelihood
-from gdm_jax.network import Guided, Network
+from gdm_jax.network import Guided, Network, check_label
 from gdm_jax.ode import inversion
 from gdm_jax.ode.inversion import Inversion
 from gdm_jax.ode.path import Steps
@@ -80,7 +80,13 @@ class Model:
             rule = "must be at least 1" if seeds is None else "must be left out where seeds are given"
             raise ValueError(f"count: {rule}, got {count}")
         seeds = range(count or 16) if seeds is None else seeds
-        return self.decode(np.asarray(latent.noise(np.asarray(seeds), self.config.data.shape)), **options)
+        return self.decode(self.noise(np.asarray(seeds)), **options)
+
+    def noise(self, seeds: Integers, purpose: str = "sample") -> Data:
+        """`gdm_jax.noise` for data of the model, with config.sampling.temperature as the deviation of each group."""
+        z = latent.noise(seeds, self.config.data.shape, purpose)
+        deviations = self.config.sampling.temperature
+        return np.asarray(self.process.diagonal(np.broadcast_to(deviations, self.process.k), z) if deviations else z)
 
     @overload
     def decode(self, z: Given, *, frames: Literal[0] = 0, **options: Any) -> Data: ...
@@ -132,7 +138,7 @@ class Model:
         self._check_shape(x, "x")
         schedule, keep = self.given(keep)
         if z is None:
-            z = latent.noise(np.arange(len(x)) if seeds is None else seeds, self.config.data.shape, "fill")
+            z = self.noise(np.arange(len(x)) if seeds is None else seeds, "fill")
         start = latent.swap(self.process, self._checked(z, "z"), x, keep)
         return self._solve(self._checked(start, "x"), "fill", schedule, forward=False, done=keep, **options)
 
@@ -155,7 +161,7 @@ class Model:
         labels, of_seed = None, np.zeros(len(seeds), int)
         if label is not None:
             labels, of_seed = np.unique(self._labels(label, len(seeds)), return_inverse=True)
-        z = np.repeat(latent.noise([seed], self.config.data.shape), 1 if labels is None else len(labels), axis=0)
+        z = np.repeat(self.noise([seed]), 1 if labels is None else len(labels), axis=0)
         prefix = self._solve(z, "shared part", schedule, forward=False, waiting=waiting, label=labels, **options)
         return self.fill(prefix[of_seed], keep, seeds=seeds, label=label, frames=frames, **options)
 
@@ -317,19 +323,7 @@ class Model:
 
     def check_label(self, label: Integers | int | None, guidance: float | int | None = None) -> None:
         """Raises ValueError unless the model knows these classes and can be guided so; None asks for neither."""
-        if label is None and guidance is not None:
-            raise ValueError("guidance: needs a label to guide towards")
-        if guidance is not None and not guidance >= 0:
-            raise ValueError(f"guidance: must not be negative, got {guidance}")
-        if label is None:
-            return
-        classes, label = self.config.model.classes, np.asarray(label)
-        if not classes:
-            raise ValueError("label: this model was trained without labels; train one with model.classes > 0")
-        if not np.issubdtype(label.dtype, np.integer):
-            raise ValueError(f"label: must be a whole number, or one for each example, got {label!r}")
-        if (label < -1).any() or (label >= classes).any():
-            raise ValueError(f"label: must be from 0 to {classes - 1}, or -1 for none, got {label.tolist()}")
+        check_label(label, guidance, self.config.model.classes)
 
     def _labelled(self, part: dict, label) -> dict:
         """The arrays of a batch together with its labels."""

@@ -19,7 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Integer, Real
 
-__all__ = ["Autoguided", "Guided", "Network", "apply", "autoguided", "examples", "guided", "with_examples"]
+__all__ = ["Autoguided", "Guided", "Network", "apply", "autoguided", "check_label", "examples", "guided"]
+__all__ += ["with_examples"]
 
 Network = Callable[..., jax.Array]  # (x_t, alpha) -> like x_t
 
@@ -81,6 +82,23 @@ def guided(
     if not w >= 0:
         raise ValueError(f"guidance: must not be negative, got {w}")
     return Guided(u, label, None if w == 1 else jnp.float32(w))
+
+
+def check_label(label: Any, guidance: float | int | None, classes: int) -> None:
+    """Raises ValueError unless a network of so many classes knows these and can be guided so; None asks for neither."""
+    if label is None and guidance is not None:
+        raise ValueError("guidance: needs a label to guide towards")
+    if guidance is not None and not guidance >= 0:
+        raise ValueError(f"guidance: must not be negative, got {guidance}")
+    if label is None:
+        return
+    label = np.asarray(label)
+    if not classes:
+        raise ValueError("label: this model was trained without labels; train one with model.classes > 0")
+    if not np.issubdtype(label.dtype, np.integer):
+        raise ValueError(f"label: must be a whole number, or one for each example, got {label!r}")
+    if (label < -1).any() or (label >= classes).any():
+        raise ValueError(f"label: must be from 0 to {classes - 1}, or -1 for none, got {label.tolist()}")
 
 
 class Autoguided(eqx.Module):

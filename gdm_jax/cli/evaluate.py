@@ -25,13 +25,14 @@ EXAMPLES = """examples:
 """
 # Options that say how samples are made, which --images are not.
 OF_SAMPLES = ("count", "sets", "solver", "steps", "rtol", "atol", "order", "overlap", "boundaries", "label", "guidance")
-OF_SAMPLES += ("autoguidance", "weak_step")
+OF_SAMPLES += ("autoguidance", "weak_step", "temperature")
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
     from gdm_jax.metrics.features import features_for
 
     options.model(command)
+    options.temperature(command)
     options.label(command)
     options.processes(command)
     add, names = command.add_argument, list(features_for("samples"))

@@ -23,6 +23,7 @@ EXAMPLES = """examples:
 
 def arguments(command: argparse.ArgumentParser) -> None:
     options.model(command)
+    options.temperature(command)
     options.label(command)
     options.source(command, seeds=True)
     command.add_argument("--keep", type=int, nargs="+", metavar="GROUP", help="Groups that are given.")

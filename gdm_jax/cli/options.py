@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from gdm_jax import pretrained
 
-__all__ = ["MODEL", "OfModel", "config", "label", "model", "of_model", "of_source", "processes", "source", "workdir"]
+__all__ = ["MODEL", "OfModel", "config", "label", "model", "of_model", "of_source", "processes", "source"]
+__all__ += ["temperature", "workdir"]
 
 MODEL = "Folder of a run, a file of gdm export, a name of gdm models, or hf://OWNER/NAME."
 
@@ -61,6 +62,13 @@ def model(
     add("--boundaries", type=float, nargs="+", metavar="T", help=text)
 
 
+def temperature(command: argparse.ArgumentParser) -> None:
+    """--temperature."""
+    text = "Standard deviation of the noise that is drawn, for all groups or for each. Below 1 samples vary less. "
+    text += "Good values are those of encoded data, which gdm analyse prints. Default: the config's."
+    command.add_argument("--temperature", type=float, nargs="+", metavar="T", help=text)
+
+
 def label(command: argparse.ArgumentParser) -> None:
     """--label and --guidance."""
     text = "Class to generate: one for all examples, or one for each."
@@ -108,7 +116,7 @@ def of_model(arguments: argparse.Namespace) -> OfModel:
     """The plain values of `model`'s options and, where the command has them, of `label`'s."""
     given = {name: value for name, value in vars(arguments).items() if value is not None}
     loading = {"workdir": arguments.workdir, "step": arguments.checkpoint}
-    loading |= {name: tuple(given[name]) for name in ("order", "boundaries") if name in given}
+    loading |= {name: tuple(given[name]) for name in ("order", "boundaries", "temperature") if name in given}
     loading |= {name: given[name] for name in ("autoguidance", "weak_step") if name in given}
     loading |= {"overlap": (given["overlap"],)} if "overlap" in given else {}
     names = ("solver", "rtol", "atol", "batch", "guidance")

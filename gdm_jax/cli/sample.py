@@ -12,6 +12,7 @@ EXAMPLES = """examples:
   gdm sample --workdir fruits --count 64
   gdm sample --workdir digits --seeds 7 8 9 --solver heun --steps 32 --film
   gdm sample --workdir digits --solver abm3 --steps 12
+  gdm sample --workdir mnist --temperature 1 0.85 0.7 0.85
   gdm sample --workdir runs/digits_few_calls --solver mean_flow --steps 4
   gdm sample --workdir runs/digits_orders --order 3 1 2 0
   gdm sample --workdir runs/digits_orders --overlap 1
@@ -22,6 +23,7 @@ EXAMPLES = """examples:
 
 def arguments(command: argparse.ArgumentParser) -> None:
     options.model(command)
+    options.temperature(command)
     options.label(command)
     command.add_argument("--count", type=int, metavar="N", help="Number of samples, from seeds 0, 1, ... Default: 16.")
     text = "Seeds to draw from instead, one sample for each."

@@ -209,6 +209,10 @@ class Sampling:
     boundaries: tuple[float, ...] = field((), "Intervals to sample with. Empty for the first of training.")
     overlap: tuple[float, ...] = field((), "One of schedule.overlap. Empty for its first.")
     order: tuple[int, ...] = field((), "One of the orders of training. Empty for the first.")
+    temperature: tuple[float, ...] = field(
+        (), "Standard deviation of the noise of samples, for all groups or for each. Empty for 1.",
+        least=0, below=math.inf,
+    )  # fmt: skip
     guidance: float = field(
         1.0, "Classifier-free guidance where a label is given: 1 follows it as trained, more sharpens.",
         least=0, below=math.inf,

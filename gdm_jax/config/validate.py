@@ -58,6 +58,8 @@ def check_sampling(config: Config, family: Family) -> Schedule:
     schedule = build.schedule(config, family.k, family)
     steps, rule = config.sampling.inverse_steps, f"a total or one for each of {family.k} groups"
     _rule("sampling.inverse_steps", steps, len(steps) in (0, 1, family.k), rule)
+    deviations, rule = config.sampling.temperature, f"one number or one for each of {family.k} groups"
+    _rule("sampling.temperature", deviations, len(deviations) in (0, 1, family.k), rule)
     weak, fits = config.sampling.weak_step, config.sampling.autoguidance == 1 or config.sampling.weak_step > 0
     _rule("sampling.weak_step", weak, fits, "the step of an earlier checkpoint where autoguidance is not 1")
     options = build.solver_options(config.sampling)

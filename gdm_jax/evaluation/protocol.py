@@ -203,6 +203,7 @@ def _depends(model: Model, judge: Judge, *, label: Any = None, guidance: Any = N
         "solver": solver if isinstance(solver := sampling["solver"], str) else provenance.fingerprint(solver),
         "steps": None if adaptive else np.asarray(path.steps).tolist(),
         "tolerances": [sampling[name] for name in ("rtol", "atol")] if adaptive else None,
+        **({"temperature": list(deviations)} if (deviations := model.config.sampling.temperature) else {}),
         "label": None if label is None else np.atleast_1d(label).tolist(),
         "guidance": None if label is None else float(guidance),
         "versions": provenance.versions(),

@@ -144,7 +144,7 @@ def from_link(query: str, model: str = "") -> State:
 
 def lines(state: State) -> str:
     """The lines of Python that make the picture of these settings, `x`."""
-    shape, uses_image = "model.config.data.shape", state.image or (state.shares and state.donor_image)
+    uses_image = state.image or (state.shares and state.donor_image)
     told = ", solver='euler', steps=model.inverse_steps" if state.image else ""
     text = ["import gdm_jax as gdm", *(["from gdm_jax import explorer"] if uses_image else []), ""]
     text += [f"model = gdm.load({state.model!r})"]
@@ -154,7 +154,7 @@ def lines(state: State) -> str:
     for group, share in sorted(state.shares.items()):
         text += [f"z = gdm.latent.interpolate(model.process, z, donor, [{group}], [{share!r}])[0]"]
     for group, seed in sorted(state.redrawn.items()):
-        text += [f"z = gdm.latent.swap(model.process, z, gdm.noise([{seed}], {shape}, \"resample\"), [{group}])"]
+        text += [f"z = gdm.latent.swap(model.process, z, model.noise([{seed}], \"resample\"), [{group}])"]
     for element, amount in sorted(state.moved.items()):
         text += [f"z = gdm.latent.traverse(model.process, z, {element}, [{amount!r}], relative=True)[0]"]
     text += [f"x = model.decode(z{told})"]
@@ -164,7 +164,7 @@ def lines(state: State) -> str:
 
 
 def _latent(seed: int, text: str) -> str:
-    return f"model.invert(explorer.image({text!r})).z" if text else f"gdm.noise([{seed}], model.config.data.shape)"
+    return f"model.invert(explorer.image({text!r})).z" if text else f"model.noise([{seed}])"
 
 
 def _seed(text: str) -> int:

@@ -92,7 +92,7 @@ class Studio:
         for group, share in sorted(state.shares.items()):
             z = latent.interpolate(process, z, self.source(state, donor=True).z, [group], [share])[0]
         for group, seed in sorted(state.redrawn.items()):
-            z = latent.swap(process, z, latent.noise([seed], z.shape[1:], "resample"), [group])
+            z = latent.swap(process, z, self.model(state.model).noise([seed], "resample"), [group])
         for element, amount in sorted(state.moved.items()):
             z = latent.traverse(process, z, element, [amount], relative=True)[0]
         return z

@@ -81,7 +81,7 @@ def from_images(model: Model, x: Images, *, solver: str | None = None, **options
 
 def from_seeds(model: Model, seeds: Integers, **options: Any) -> Source:
     """Samples, one from each seed; the options are those of `Model.decode`."""
-    z = np.asarray(latent.noise(seeds, model.config.data.shape))
+    z = model.noise(seeds)
     return Source(model.decode(z, **options), z, options, [], tuple(f"seed {seed}" for seed in seeds))
 
 

@@ -215,6 +215,8 @@ def test_samples_asked_for_in_other_words_are_the_same(model, tmp_path):
     for model, options in [*((model, {}) for model in same), *((model, options) for options in words)]:
         evaluation.evaluate(model, judged(again), tmp_path, count=24, neighbours=0, **options)
     assert again.seen == 0
+    evaluation.evaluate(make(temperature=(0.5,)), judged(again), tmp_path, count=24, neighbours=0)
+    assert again.seen
 
 
 def test_all_that_a_number_depends_on_stands_beside_it(model, tmp_path):

@@ -32,6 +32,27 @@ def test_a_sample_depends_on_its_seed_alone(model):
     np.testing.assert_allclose(alone(latent.noise(np.arange(20), SHAPE)), x, atol=1e-5)
 
 
+def test_temperature_scales_the_noise_of_each_group(model):
+    """Of all that the model draws: a group at 0 holds nothing, one at 1 what it held."""
+    cold = model.under(temperature=(1.0, 0.5, 0.0))
+    for purpose in ("sample", "fill"):
+        z = latent.noise(range(4), SHAPE, purpose)
+        parts = [np.asarray(latent.keep(model.process, z, [j])) for j in range(3)]
+        np.testing.assert_allclose(cold.noise(range(4), purpose), parts[0] + parts[1] / 2, atol=1e-6)
+    np.testing.assert_array_equal(cold.sample(4), model.decode(cold.noise(range(4))))
+    x = model.sample(2)
+    filled = model.fill(x, [0], z=cold.noise(range(2), "fill"))
+    np.testing.assert_allclose(cold.fill(x, [0]), filled, atol=1e-6)
+    assert np.abs(filled - model.fill(x, [0])).max() > 1e-3
+    np.testing.assert_allclose(model.under(temperature=(0.5,)).noise([7]), model.noise([7]) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [(1.0, 1.0), (1.0, -0.5, 1.0), (float("inf"),)])
+def test_bad_temperature(model, temperature):
+    with pytest.raises(ValueError, match="sampling.temperature: must be"):
+        model.under(temperature=temperature)
+
+
 def test_encode_and_decode(model):
     x = first_digits(model, 5)
     z = model.encode(x, solver="heun", steps=64)
