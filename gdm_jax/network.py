@@ -19,8 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Integer, Real
 
-__all__ = ["Autoguided", "Guided", "Network", "apply", "autoguided", "check_label", "examples", "guided"]
-__all__ += ["with_examples"]
+__all__ = [
+    "Autoguided", "Guided", "Network", "apply", "autoguided", "check_label", "examples", "guided", "with_examples",
+]  # fmt: skip
 
 Network = Callable[..., jax.Array]  # (x_t, alpha) -> like x_t
 

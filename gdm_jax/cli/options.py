@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 from gdm_jax import pretrained
 
-__all__ = ["MODEL", "OfModel", "config", "label", "model", "of_model", "of_source", "processes", "source"]
-__all__ += ["temperature", "workdir"]
+__all__ = [
+    "MODEL", "OfModel", "config", "label", "model", "of_model", "of_source", "processes", "source", "temperature",
+    "workdir",
+]  # fmt: skip
 
 MODEL = "Folder of a run, a file of gdm export, a name of gdm models, or hf://OWNER/NAME."
 

@@ -56,10 +56,10 @@ def check_sampling(config: Config, family: Family) -> Schedule:
         if name.startswith("sampling."):
             _check_field(name, value, rule, {}, trains=False)
     schedule = build.schedule(config, family.k, family)
-    steps, rule = config.sampling.inverse_steps, f"a total or one for each of {family.k} groups"
-    _rule("sampling.inverse_steps", steps, len(steps) in (0, 1, family.k), rule)
-    deviations, rule = config.sampling.temperature, f"one number or one for each of {family.k} groups"
-    _rule("sampling.temperature", deviations, len(deviations) in (0, 1, family.k), rule)
+    for name, one in (("inverse_steps", "a total"), ("temperature", "one number")):
+        value = getattr(config.sampling, name)
+        fits = len(value) in (0, 1, family.k)
+        _rule(f"sampling.{name}", value, fits, f"{one} or one for each of {family.k} groups")
     weak, fits = config.sampling.weak_step, config.sampling.autoguidance == 1 or config.sampling.weak_step > 0
     _rule("sampling.weak_step", weak, fits, "the step of an earlier checkpoint where autoguidance is not 1")
     options = build.solver_options(config.sampling)

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gdm_jax import latent, ode
+from gdm_jax import ode
 from gdm_jax.drawing import charts
 from gdm_jax.evaluation import search
 from gdm_jax.evaluation.sets import of_sets
@@ -159,7 +159,7 @@ def _error_of(again: np.ndarray, real: np.ndarray) -> dict:
 
 def _adaptive_calls(model: Model, real: np.ndarray, options: dict) -> float:
     """Mean calls an image of sampling with adaptive steps."""
-    z = latent.noise(np.arange(len(real)), model.config.data.shape)
+    z = model.noise(np.arange(len(real)))
     solved = ode.solve(model.u, model.process, model.schedule, z, forward=False, **options)
     solver = ode.SOLVERS[options["solver"]]()
     return float(np.mean([ode.calls(solver, steps) for steps in np.asarray(jax.device_get(solved.steps))]))

@@ -111,7 +111,7 @@ class Page:
         self.gr = _gradio()
         self.studio, self.start = studio, State(model)
         self.models = dict.fromkeys([model, *pretrained.files()])
-        self._taken = threading.Lock()  # one thing at a time
+        self._taken = threading.Lock()  # one thing at a time, also of what does not queue
         self._folder = tempfile.TemporaryDirectory(prefix="gdm_explore_")  # of films
         self.first = self.show("", self.start)  # also compiles, so that the page opens with pictures
 
@@ -214,9 +214,10 @@ class Page:
             def show(base: str, *values: Any) -> list[Any]:
                 return [*self.show(base, self.read(values), sources=sources)]
 
-            events, often = [self.controls[name].input for name in inputs], {"trigger_mode": "always_last"}
-            quick = {"show_progress": "hidden", "queue": False}  # Gradio looks into its queue twenty times a second
-            gr.on(events, self._told(show, shown), [self.base, *every], shown, **often, **quick)
+            events = [self.controls[name].input for name in inputs]
+            # Not through Gradio's queue, into which it looks twenty times a second.
+            quick = {"show_progress": "hidden", "trigger_mode": "always_last", "queue": False}
+            gr.on(events, self._told(show, shown), [self.base, *every], shown, **quick)
 
         def changes(event: Callable, change: Callable[..., State], *more: Any) -> None:
             def run(base: str, *values: Any) -> list[Any]:
@@ -238,8 +239,9 @@ class Page:
             outputs = [self.shown.way, self.shown.said]
             event(self._told(lambda *values: [make(self.read(values)), ""], outputs), every, outputs, **one)
 
-        live(("seed", "donor"), sources=True)
-        live([name for name in self.controls if name not in ("model", "seed", "donor")], sources=False)
+        seeds = ("seed", "donor")
+        live(seeds, sources=True)
+        live([name for name in self.controls if name not in ("model", *seeds)], sources=False)
         for event in (self.controls["model"].input, b["again"].click):
             outputs = [*every, *shown, b["canvas"]]
             event(self._told(begins, outputs), [self.base, self.controls["model"]], outputs, **one)

@@ -87,12 +87,13 @@ class Studio:
         Raises:
           ValueError: if there is no such group or element; or as `source`.
         """
-        process, z = self.model(state.model).process, self.source(state).z
+        model, z = self.model(state.model), self.source(state).z
+        process = model.process
         check_groups(sorted({*state.shares, *state.redrawn}), process.k)
         for group, share in sorted(state.shares.items()):
             z = latent.interpolate(process, z, self.source(state, donor=True).z, [group], [share])[0]
         for group, seed in sorted(state.redrawn.items()):
-            z = latent.swap(process, z, self.model(state.model).noise([seed], "resample"), [group])
+            z = latent.swap(process, z, model.noise([seed], "resample"), [group])
         for element, amount in sorted(state.moved.items()):
             z = latent.traverse(process, z, element, [amount], relative=True)[0]
         return z
