@@ -14,11 +14,14 @@ import types
 from collections.abc import Mapping
 
 import gdm_jax
+from gdm_jax.config import schema
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parent
 NOTEBOOKS = ROOT / "launch" / "colab"
-PAGES = {"configs/README.md": "experiments.md", "launch/README.md": "where_to_run.md"}
+COPIES = {"configs/README.md": "experiments.md", "launch/README.md": "where_to_run.md"}
+PAGES = {**COPIES, "gdm_jax/config/schema.py": "fields.md"}
+FIELDS = "| field | default | what it says | what it may be |\n| --- | --- | --- | --- |\n"
 SOURCE = "https://github.com/gdm-jax/gdm_jax/blob/main"
 
 project = "gdm_jax"
@@ -35,6 +38,7 @@ html_theme_options = {
     "source_directory": "docs/",
 }
 copybutton_prompt_text = ">>> "
+smartquotes = False  # `--option` stays as it is
 
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 4
@@ -170,9 +174,26 @@ def write_tutorials():
         write_if_new(folder / file.name, json.dumps(notebook))
 
 
+def write_fields():
+    """A page of the fields of a config, a table for each section."""
+    text = "# Fields of a config\n\nA config file sets these fields, and `--config.FIELD=VALUE` changes one of them. "
+    text += "`gdm info --workdir DIR --full` shows those of a run. Names in a table of the package, such as networks, "
+    text += f"can be [of your own](guide/bring_your_own.md).\n\n{FIELDS}"
+    section = ""
+    for name, value, field in schema.fields(schema.Config()):
+        head, _, last = name.rpartition(".")
+        if head != section:
+            section = head
+            about = inspect.getdoc(type(getattr(schema.Config(), head)))
+            text += f"\n## {head}\n\n{about}\n\n{FIELDS}"
+        allowed = field.metadata["rule"].allowed()
+        text += f"| `{last}` | `{value!r}` | {field.metadata['words']} | {allowed} |\n"
+    write_if_new(HERE / "fields.md", text)
+
+
 def write_copies():
     """Pages of the site that lie elsewhere in the repository."""
-    for file, page in PAGES.items():
+    for file, page in COPIES.items():
         write_if_new(HERE / page, for_site((ROOT / file).read_text(), (ROOT / file).parent, HERE))
 
 
@@ -213,5 +234,6 @@ def setup(app):
     write_api()
     write_tutorials()
     write_copies()
+    write_fields()
     app.connect("source-read", read_for_site)
     app.connect("autodoc-process-docstring", as_rst, priority=400)

@@ -268,7 +268,7 @@ class Model:
 
     @property
     def inverse_steps(self) -> int | tuple[int, ...]:
-        """Steps of the Euler grid that `invert` undoes by default: config.sampling.inverse_steps says which."""
+        """Steps of the Euler grid that `invert` undoes by default, by config.sampling.inverse_steps."""
         return build.inverse_steps(self.config.sampling, self.pieces)
 
     @property

@@ -14,6 +14,7 @@ import gdm_jax as gdm
 from gdm_jax import config as configs
 from gdm_jax import training
 from gdm_jax.cli.main import main
+from gdm_jax.config import schema
 
 ROOT = pathlib.Path(__file__).parents[1]
 README, DOCS = ROOT / "README.md", ROOT / "docs"
@@ -98,6 +99,27 @@ def site():
     found = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(found)
     return found
+
+
+def test_the_extras_are_listed():
+    rows = re.findall(r"^\| (`.*?) \|", (DOCS / "guide" / "install.md").read_text(), re.MULTILINE)
+    listed = re.findall(r"`(\w+)`", " ".join(rows))
+    known = re.findall(r'^        "(\w+)": \[', (ROOT / "setup.py").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(known)
+
+
+def test_a_page_of_the_fields(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(site, "HERE", tmp_path)
+    site.write_fields()
+    text = (tmp_path / "fields.md").read_text()
+    heads = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert heads == ["data", "process", "schedule", "model", "training", "sampling"]
+    assert "| `batch` | `512` | Examples in a step, over all devices. | from 1 to 1,048,576 |" in text
+    assert "| `interpolant` | `'linear'` | Path from data to noise. | one of linear, variance_preserving |" in text
+    assert "one of euler, " in text and "inverse_euler" not in text
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert len(rows) == len(list(schema.fields(configs.Config())))
+    assert all(len(re.split(r"(?<!\\)\|", row)) == 6 for row in rows)
 
 
 def test_docstrings_become_rst(site):

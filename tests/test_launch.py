@@ -56,6 +56,7 @@ def accepted(words):
 def commands(file):
     """The `gdm` commands that a text shows: in indented lines, in comments, and between fences, each in a line."""
     text = file.read_text().replace("bash launch/tpu_pod.sh run gdm gdm", "gdm").replace("resume gdm gdm", "gdm")
+    text = text.replace("\\\n", "")  # a line that goes on in the next
     prefix = r"^(?:# )? {4}.*?" if "```" not in text else r"^(?:bash launch/local_pod.sh 2 )?"
     return [shlex.split(line, comments=True) for line in re.findall(rf"{prefix}\b(gdm [a-z]+ .*)$", text, re.MULTILINE)]
 

@@ -43,12 +43,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     from gdm_jax import metrics
     from gdm_jax.drawing import charts
-    from gdm_jax.model import load
     from gdm_jax.reports import bands
 
     charts.check()  # before the long part
     outputs.claim(folder, "analysis.md", "analysis.json", "perception.png")
-    model = load(**loading)
+    model = inputs.model(**loading)
     x, label = inputs.examples(model, **source)
     if x.ndim != 4:
         raise ValueError("analyse: looks at models of images")

@@ -23,9 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
     loading, solving, folder = options.of_model(arguments)
     latents = arguments.latents
 
-    from gdm_jax.model import load
-
     outputs.claim(folder, "decoded.npz", "decoded.png")
-    model = load(**loading)
+    model = inputs.model(**loading)
     z, way = inputs.latents(latents)
     outputs.arrays(folder, "decoded", x=model.decode(z, **{**way, **solving}))

@@ -58,7 +58,6 @@ def run(arguments: argparse.Namespace) -> None:
     images = {**options.of_source(arguments), "seeds": arguments.seeds}
     donors = {**options.of_source(arguments, "donor_"), "seeds": arguments.donor_seeds}
 
-    from gdm_jax.model import load
     from gdm_jax.reports import edits
 
     outputs.claim(folder, f"{operation}.npz", f"{operation}.png")
@@ -71,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
         if name not in _registry.takes(edit):
             others = [other for other, made in edits.EDITS.items() if name in _registry.takes(made)]
             raise ValueError(f"--{option}: is for {', '.join(others)}, not for {operation}")
-    model = load(**loading)
+    model = inputs.model(**loading)
     if len(model.config.data.shape) != 3:
         raise ValueError("edit: draws images; for vectors use gdm_jax.latent")
     if np.ndim(solving.get("label", 0)):

@@ -27,10 +27,9 @@ def run(arguments: argparse.Namespace) -> None:
     source = options.of_source(arguments)
 
     from gdm_jax.config import build
-    from gdm_jax.model import load
 
     outputs.claim(folder, "encoded.npz", "encoded.png")
-    model = load(**loading)
+    model = inputs.model(**loading)
     x, _ = inputs.examples(model, **source)
     if solving.get("solver") != "inverse_euler":
         way = build.encoding(model.config.sampling, model.pieces, **solving)

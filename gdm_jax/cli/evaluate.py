@@ -63,12 +63,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     from gdm_jax import evaluation
     from gdm_jax.devices import hosts
-    from gdm_jax.model import load
     from gdm_jax.workdir import files
 
     outputs.claim(out, "evaluations")
     files.claim(judges, "", field="--judges")
-    model = load(**loading)
+    model = inputs.model(**loading)
     if images and given:
         raise ValueError(f"--{given[0].replace('_', '-')}: says how samples are made; --images are judged as they are")
     x = inputs.pictures([images], model) if images else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import pathlib
 
-from gdm_jax.cli import options, outputs
+from gdm_jax.cli import inputs, options, outputs
 
 __all__ = ["EXAMPLES", "arguments", "run"]
 
@@ -25,14 +25,13 @@ def run(arguments: argparse.Namespace) -> None:
     loading, solving, out = options.of_model(arguments)
     beside, folder = arguments.beside, out / "figures"
 
-    from gdm_jax.model import load
     from gdm_jax.reports import samples
 
     outputs.claim(out, "figures")
-    model = load(**loading)
+    model = inputs.model(**loading)
     if beside:
         names = [pathlib.Path(workdir).name for workdir in (loading["workdir"], beside)]
-        lines = samples.compare([model, load(beside)], names, folder, **solving)
+        lines = samples.compare([model, inputs.model(workdir=beside)], names, folder, **solving)
     else:
         lines = samples.write(model, folder, **solving)
     for line in lines:

@@ -39,11 +39,10 @@ def run(arguments: argparse.Namespace) -> None:
     keep, mask, count = arguments.keep, arguments.mask, arguments.count
 
     from gdm_jax import conditional
-    from gdm_jax.model import load
     from gdm_jax.reports import edits
 
     outputs.claim(folder, "filled.npz", "filled.png")
-    model = load(**loading)
+    model = inputs.model(**loading)
     if bool(keep) == bool(mask):
         raise ValueError("pass either --keep GROUP ... or --mask FILE")
     keep = keep or conditional.groups_of_mask(model.process, inputs.mask(mask, model))

@@ -14,12 +14,15 @@ EXAMPLES = """examples:
   gdm info --workdir digits
   gdm info --workdir digits.safetensors
   gdm info --config configs/cifar10.py:vanilla
+  gdm info --config configs/digits.py --full
 """
 
 
 def arguments(command: argparse.ArgumentParser) -> None:
     options.config(command, required=False)
     options.workdir(command, f"{options.MODEL} It takes the place of a config.", required=False)
+    text = "Whether every field of the config follows, with its value, its meaning and what it may be."
+    command.add_argument("--full", action="store_true", help=text)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -29,6 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     from gdm_jax import config as configs
     from gdm_jax import pretrained
+    from gdm_jax.config import schema
     from gdm_jax.training import state
     from gdm_jax.workdir import checkpoint, log, model_file
 
@@ -58,3 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
         rows = log.read(place)
         if rows:
             print(f"last       {', '.join(f'{name} {value:.4g}' for name, value in rows[-1].items())}")
+    if arguments.full:
+        for name, value, field in schema.fields(config):
+            words, allowed = field.metadata["words"], field.metadata["rule"].allowed()
+            print(f"\n{name} = {value!r}\n    {words}{f' Must be {allowed}.' if allowed else ''}")

@@ -1,8 +1,9 @@
-"""What a command reads: images, examples of the data set, a mask, latents."""
+"""What a command reads: a model, images, examples of the data set, a mask, latents."""
 
 from __future__ import annotations
 
 import pathlib
+import warnings
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -14,7 +15,18 @@ from jaxtyping import Bool, Float, Int
 if TYPE_CHECKING:
     from gdm_jax.model import Model
 
-__all__ = ["check_source", "examples", "latents", "mask", "pictures"]
+__all__ = ["check_source", "examples", "latents", "mask", "model", "pictures"]
+
+
+def model(**loading: Any) -> Model:
+    """The model that `gdm_jax.load` gives; warns where its checkpoint is not the last of its training."""
+    from gdm_jax.model import load
+
+    found = load(**loading)
+    steps = found.config.training.steps
+    if found.step < steps:
+        warnings.warn(f"the model is that of step {found.step:,}; its training has {steps:,}", stacklevel=1)
+    return found
 
 
 def check_source(prefix: str = "", **given: Any) -> None:

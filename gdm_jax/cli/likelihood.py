@@ -32,12 +32,11 @@ def run(arguments: argparse.Namespace) -> None:
     loading, solving, folder = options.of_model(arguments)
     source, probes, draws = options.of_source(arguments), arguments.probes, arguments.draws
 
-    from gdm_jax.model import load
     from gdm_jax.reports import likelihood
     from gdm_jax.workdir import files
 
     outputs.claim(folder, "likelihood.md", "likelihood.json", "likelihood.png", "likelihood.npz")
-    model = load(**loading)
+    model = inputs.model(**loading)
     x, _ = inputs.examples(model, **source)
     draws = draws if x.ndim == 4 else 0
     found = model.log_likelihood(x, probes=probes, draws=draws, **solving)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from gdm_jax.cli import options, outputs
+from gdm_jax.cli import inputs, options, outputs
 
 __all__ = ["EXAMPLES", "arguments", "run"]
 
@@ -37,11 +37,10 @@ def run(arguments: argparse.Namespace) -> None:
     count, seeds, film = arguments.count, arguments.seeds, arguments.film
 
     from gdm_jax import drawing
-    from gdm_jax.model import load
     from gdm_jax.reports import samples
 
     outputs.claim(folder, "samples.npz", "samples.png", *([f"samples.{film}"] if film else []))
-    model = load(**loading)
+    model = inputs.model(**loading)
     if film:
         x, times, states = model.sample(count, seeds=seeds, frames=samples.frames(model), **solving)
         if x.ndim == 4:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Collection, Mapping
+import types
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from gdm_jax import loss
@@ -15,7 +16,10 @@ from gdm_jax.process.groups import GROUPINGS
 from gdm_jax.process.interpolant import INTERPOLANTS
 from gdm_jax.process.times import DENSITIES
 
-__all__ = ["Config", "Data", "Groupwise", "Intervals", "Model", "Own", "Rule", "Sampling", "Table", "Training", "field"]
+__all__ = [
+    "Config", "Data", "Groupwise", "Intervals", "Model", "Own", "Rule", "Sampling", "Table", "Training", "field",
+    "fields",
+]  # fmt: skip
 
 # Entries that count beside those of the tables, for one load: "groupings", "bases" and "networks", each by its names.
 Own = Mapping[str, Mapping[str, Callable]]
@@ -33,6 +37,10 @@ class Table(NamedTuple):
     entries: Mapping[str, Any]
     place: str
     argument: str = ""
+
+    def names(self, own: Mapping[str, Any] = types.MappingProxyType({})) -> list[str]:
+        """What a field may hold: names of the table and of the entries for one load, less what cannot generate."""
+        return [name for name, entry in {**self.entries, **own}.items() if getattr(entry, "generates", True)]
 
 
 class Rule(NamedTuple):
@@ -62,6 +70,26 @@ class Rule(NamedTuple):
     form: str = ""
     optional: bool = False
 
+    def range(self) -> str:
+        """What a number must keep to in words, as they follow 'must be'; "" where that is nothing."""
+        kind = "" if self.multiple is None else f"a multiple of {self.multiple} "
+        if self.above is not None:
+            return "positive" if self.above == 0 else f"above {self.above}"
+        if self.below is not None:
+            return f"in [{self.least}, {self.below})"
+        if self.most is not None:
+            return f"{kind}from {self.least:,} to {self.most:,}"
+        return "" if self.least is None else f"{kind}at least {self.least:,}"
+
+    def length(self) -> str:
+        """The allowed lengths of a tuple in words; "" for any."""
+        return self.form or (f"{min(self.lengths)} to {max(self.lengths)} numbers" if self.lengths else "")
+
+    def allowed(self) -> str:
+        """All that the rule asks for, as `range`."""
+        names = self.table.names() if self.table else self.among
+        return f"one of {', '.join(names)}" if names else ", each ".join(filter(None, (self.length(), self.range())))
+
 
 def field(default: Any, words: str, **rule: Any) -> Any:
     """A dataclass field with a default, its words and its rule, whose parts are those of `Rule`."""
@@ -72,7 +100,7 @@ def field(default: Any, words: str, **rule: Any) -> Any:
 class Data:
     """What is learnt."""
 
-    name: str = field("digits", "digits, fruits, mixture2d, folder, or a TFDS data set prepared as array_record")
+    name: str = field("digits", "Data set: digits, fruits, mixture2d, folder, or one of TFDS prepared as array_record.")
     path: str = field("", "Folder of images, for name 'folder'.")
     dir: str = field("", "Folder where prepared data sets lie. Empty for TFDS's own.")
     split: str = field("train", "Split of the data set, or a part of one.")
@@ -153,7 +181,7 @@ class Training:
 
     loss: str = field(
         "unweighted",
-        "unweighted (Eq. 8), rao_blackwell (Eq. 8 with less noise), weighted (Eq. 7), moving or mean_flow (few calls).",
+        "Loss: Eq. 8 as unweighted or, with less noise, rao_blackwell; Eq. 7 as weighted; mean_flow for few calls.",
         table=Table(loss.LOSSES, "gdm_jax.loss.LOSSES"),
     )
     start_from: str = field("", "Workdir, file or name of a model, whose averaged parameters this run begins with.")
@@ -164,7 +192,7 @@ class Training:
         (), "Share of the examples for each group. Empty for the lengths of the intervals.", above=0
     )
     density: str = field(
-        "uniform", "Density of the times in a group's interval: uniform or logit_normal.",
+        "uniform", "Density of the times in a group's interval.",
         table=Table(DENSITIES, "gdm_jax.process.times.DENSITIES"),
     )  # fmt: skip
     width: float = field(1.0, "Width of logit_normal.", above=0)
@@ -179,7 +207,7 @@ class Training:
     learning_rate: float = field(1e-3, "Learning rate of Adam.", above=0)
     warmup_images: int = field(10_000_000, "Images over which the learning rate rises.", least=0, most=2**40)
     decay: str = field(
-        "constant", "Learning rate after that: constant, or cosine to zero at the last step.",
+        "constant", "Course of the learning rate after that. cosine falls to zero at the last step.",
         among=("constant", "cosine"),
     )  # fmt: skip
     betas: tuple[float, float] = field((0.9, 0.999), "Decay rates of Adam's moments.", least=0, below=1)
@@ -237,3 +265,14 @@ class Config:
     model: Model = Model()
     training: Training = Training()
     sampling: Sampling = Sampling()
+
+
+def fields(config: Config) -> Iterator[tuple[str, Any, dataclasses.Field]]:
+    """Dotted name, value and description of every field, in the order of the sections."""
+    for section in dataclasses.fields(config):
+        value = getattr(config, section.name)
+        if not dataclasses.is_dataclass(value):
+            yield section.name, value, section
+            continue
+        for one in dataclasses.fields(value):
+            yield f"{section.name}.{one.name}", getattr(value, one.name), one

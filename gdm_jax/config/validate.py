@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -11,7 +10,7 @@ from gdm_jax import ode
 from gdm_jax._registry import suggest, takes
 from gdm_jax.config import build
 from gdm_jax.config.build import Experiment
-from gdm_jax.config.schema import Config, Own, Rule, Table
+from gdm_jax.config.schema import Config, Own, Rule, Table, fields
 from gdm_jax.process import groups
 from gdm_jax.process.basis import BASES
 from gdm_jax.process.family import Family
@@ -37,7 +36,7 @@ def check(config: Config, own: Own | None = None, *, trains: bool = True) -> Exp
       ValueError: for the first field that breaks a rule, with its name, its value, the rule and the fix.
     """
     own = own or {}
-    for name, value, rule in _fields(config, trains):
+    for name, value, rule in _rules(config, trains):
         _check_field(name, value, rule, own, trains)
     _check_together(config)
     process = build.process(config, own)
@@ -52,7 +51,7 @@ def check_sampling(config: Config, family: Family) -> Schedule:
     Raises:
       ValueError: if the family does not hold such a path, or solver and steps do not fit it.
     """
-    for name, value, rule in _fields(config, trains=False):
+    for name, value, rule in _rules(config, trains=False):
         if name.startswith("sampling."):
             _check_field(name, value, rule, {}, trains=False)
     schedule = build.schedule(config, family.k, family)
@@ -75,17 +74,12 @@ def check_solver(config: Config, solver: Any) -> None:
         raise ValueError("solver: mean_flow needs a network that was trained with model.jumps; take abm3")
 
 
-def _fields(config: Config, trains: bool) -> Iterator[tuple[str, Any, Rule]]:
-    """Name, value and rule of every field."""
-    for section in dataclasses.fields(config):
-        value = getattr(config, section.name)
-        if not dataclasses.is_dataclass(value):
-            yield section.name, value, section.metadata["rule"]
-            continue
-        for field in dataclasses.fields(value):
-            rule = field.metadata["rule"]
-            if trains or section.name != "training" or rule.table is None:
-                yield f"{section.name}.{field.name}", getattr(value, field.name), rule
+def _rules(config: Config, trains: bool) -> Iterator[tuple[str, Any, Rule]]:
+    """Name, value and rule of every field that counts."""
+    for name, value, field in fields(config):
+        rule = field.metadata["rule"]
+        if trains or not name.startswith("training.") or rule.table is None:
+            yield name, value, rule
 
 
 def _check_field(name: str, value: Any, rule: Rule, own: Own, trains: bool) -> None:
@@ -93,9 +87,9 @@ def _check_field(name: str, value: Any, rule: Rule, own: Own, trains: bool) -> N
         _check_entry(name, value, rule.table, own, trains)
     if rule.among:
         _choice(name, value, rule.among)
-    if rule.lengths and len(value) not in rule.lengths:
-        _rule(name, value, False, rule.form or f"{min(rule.lengths)} to {max(rule.lengths)} numbers")
-    words = _words(rule)
+    if rule.lengths:
+        _rule(name, value, len(value) in rule.lengths, rule.length())
+    words = rule.range()
     if words:
         several = isinstance(value, tuple)
         numbers = value if several else (value,)
@@ -112,21 +106,8 @@ def _holds(number: int | float, rule: Rule) -> bool:
     )
 
 
-def _words(rule: Rule) -> str:
-    """The range of a rule in words, as they follow 'must be'."""
-    kind = "" if rule.multiple is None else f"a multiple of {rule.multiple} "
-    if rule.above is not None:
-        return "positive" if rule.above == 0 else f"above {rule.above}"
-    if rule.below is not None:
-        return f"in [{rule.least}, {rule.below})"
-    if rule.most is not None:
-        return f"{kind}from {rule.least:,} to {rule.most:,}"
-    return "" if rule.least is None else f"{kind}at least {rule.least:,}"
-
-
 def _check_entry(name: str, value: str, table: Table, own: Own, trains: bool) -> None:
-    known = {**table.entries, **own.get(table.argument, {})}
-    known = [name for name, entry in known.items() if getattr(entry, "generates", True)]
+    known = table.names(own.get(table.argument, {}))
     if trains or value in known:
         return _choice(name, value, known)
     ways = f"pass {table.argument}={{{value!r}: ...}} to load, or " if table.argument else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Float
 
@@ -47,7 +49,7 @@ def bits(model: Model, x: Float[np.ndarray, " n *shape"], found: Likelihood, *, 
     estimated = f"; the estimate for one image has a standard error of {within:.2g}" if within else ""
     if not known:
         estimated = "; the standard error of each estimate is unknown"
-    text += f"\nOver {len(x)} examples{estimated}.\n"
+    text += f"\nOver {len(x)} examples{estimated}.\n" + "".join(f"\n{line}\n" for line in _reading(model, dequantised))
     if not dequantised or x.ndim != 4:
         return Report(text, numbers, {})
     per_element = np.asarray(model.process.spread(groups[:PICTURED].astype(np.float32), x[:PICTURED]))
@@ -56,3 +58,16 @@ def bits(model: Model, x: Float[np.ndarray, " n *shape"], found: Likelihood, *, 
     heads = [f"{value:.2f}" for value in total[:PICTURED]]
     page = drawing.heat(maps, images=x[:PICTURED], columns=len(maps), heads=heads, unit=f"{unit}{place}")
     return Report(text, numbers, {"likelihood": page})
+
+
+def _reading(model: Model, dequantised: bool) -> Iterator[str]:
+    """What the numbers are, and what is in the way of their meaning."""
+    yield "Standard errors are those of the mean over the examples."
+    if model.process.k > 1 and dequantised:
+        yield "A group's term is in bits for each of its own elements. The total is the mean of the terms by elements."
+    elif model.process.k > 1:
+        yield "The total is the sum of the terms."
+    if dequantised and not model.config.data.dequantise:
+        yield "These bits bound nothing: the model was trained without data.dequantise, on images that have no density."
+    if model.process.k > 1 and not model.config.process.strict:
+        yield "The terms are conditional likelihoods only nearly: the model was trained without process.strict."

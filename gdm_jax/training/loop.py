@@ -7,6 +7,7 @@ import functools
 import os
 import pathlib
 import time
+import warnings
 from typing import Any
 
 import jax
@@ -66,6 +67,10 @@ def train(config: Config, workdir: str | os.PathLike, *, progress: bool = True) 
     with hosts.first_before_the_others("data prepared"):
         source = data.open_source(config.data)
     _check_classes(config.model.classes, source.classes)
+    images = training.steps * training.batch
+    if training.warmup_images >= images and hosts.first():
+        text = f"training.warmup_images: the learning rate still rises at the end, after {images:,} images"
+        warnings.warn(f"{text}, got {training.warmup_images:,}", stacklevel=1)
     with contextlib.ExitStack() as held:
         if hosts.first():
             files.claim(workdir, *_WRITES, field="workdir").mkdir(parents=True, exist_ok=True)

@@ -35,7 +35,17 @@ def test_likelihood(workdir, tmp_path, draws):
         assert sum(means) == pytest.approx(report["total"]["mean"], rel=1e-5)
         assert report["total"]["mean"] == pytest.approx(found["total"].mean(), rel=1e-5)
     np.testing.assert_allclose(found["groups"].sum(1), found["total"], rtol=1e-4)
-    assert f"{report['total']['mean']:.4f}" in (tmp_path / "likelihood.md").read_text()
+    text = (tmp_path / "likelihood.md").read_text()
+    assert f"{report['total']['mean']:.4f}" in text
+    assert ("These bits bound nothing" in text) == bool(draws) and "only nearly" in text
+
+
+def test_likelihood_that_means_something(train, tmp_path):
+    """Of a model that was trained for it, nothing stands in the way."""
+    workdir = train("strict", **{"process.strict": True, "data.dequantise": True, "training.steps": 2})
+    assert run("likelihood --data 1 --probes 1 --solver euler --steps 6", workdir, tmp_path) == 0
+    text = (tmp_path / "likelihood.md").read_text()
+    assert "bits/dim" in text and "bound nothing" not in text and "only nearly" not in text
 
 
 def test_likelihood_of_more_groups_than_steps(train, tmp_path):

@@ -31,12 +31,14 @@ def test_sample_with_a_film(workdir, tmp_path, capsys):
     assert capsys.readouterr().out.split() == [str(tmp_path / f"samples.{kind}") for kind in ("gif", "npz", "png")]
     words = ["sample", "--workdir", str(workdir), "--out", str(tmp_path / "again"), "--seeds", "4", "0"]
     assert cli.main(words) == 0
+    assert "warning" not in capsys.readouterr().err
     np.testing.assert_allclose(arrays(tmp_path / "again" / "samples.npz")["x"], x[[4, 0]], atol=1e-5)
 
 
-def test_sample_an_older_checkpoint_by_another_solver(workdir, tmp_path):
+def test_sample_an_older_checkpoint_by_another_solver(workdir, tmp_path, capsys):
     words = ["sample", "--workdir", str(workdir), "--out", str(tmp_path), "--count", "2", "--checkpoint", "2"]
     assert cli.main([*words, "--solver", "heun", "--steps", "3", "2", "1"]) == 0
+    assert "gdm sample: warning: the model is that of step 2; its training has 4\n" in capsys.readouterr().err
     older = gdm.load(workdir, step=2)
     x = older.sample(2, solver="heun", steps=(3, 2, 1))
     np.testing.assert_allclose(arrays(tmp_path / "samples.npz")["x"], x, atol=1e-6)

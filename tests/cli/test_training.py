@@ -9,6 +9,7 @@ import numpy as np
 import gdm_jax as gdm
 from gdm_jax import cli
 from gdm_jax import config as configs
+from gdm_jax.config import schema
 from gdm_jax.workdir import checkpoint, log
 from tests.runs import listing
 
@@ -48,3 +49,21 @@ def test_info(workdir, config, capsys):
     rows = re.findall(r"^  (\d) +(\d+)  \[([\d.]+), ([\d.]+)\]$", of_run, re.MULTILINE)
     assert [(group, size) for group, size, *_ in rows] == [("0", "4"), ("1", "12"), ("2", "48")]
     assert (rows[0][3], rows[-1][2]) == ("1.000", "0.000")
+
+
+def test_info_of_every_field(workdir, capsys):
+    assert cli.main(["info", "--workdir", str(workdir), "--full"]) == 0
+    text = capsys.readouterr().out
+    assert "\nprocess.bands = (4, 16)\n    Frequency ranks at which bands 1, 2, ... begin.\n" in text
+    assert "\ntraining.batch = 16\n    Examples in a step, over all devices. Must be from 1 to 1,048,576.\n" in text
+    shown = re.findall(r"^(\S+) = ", text, re.MULTILINE)
+    assert shown == [name for name, *_ in schema.fields(configs.Config())]
+
+
+def test_a_warm_up_that_is_longer_than_the_run(config, tmp_path, capsys):
+    words = ["train", "--config", config, "--workdir", str(tmp_path), "--config.training.steps=1"]
+    assert cli.main(words) == 0
+    said = "warning: training.warmup_images: the learning rate still rises at the end, after 16 images, got 16\n"
+    assert said in capsys.readouterr().err
+    assert cli.main([*words[:-1], "--config.training.steps=2"]) == 0
+    assert "warning" not in capsys.readouterr().err
