@@ -38,6 +38,7 @@ html_theme_options = {
     "source_directory": "docs/",
 }
 copybutton_prompt_text = ">>> "
+html_show_copyright = False
 smartquotes = False  # `--option` stays as it is
 
 myst_enable_extensions = ["dollarmath", "colon_fence"]
@@ -89,7 +90,7 @@ def escaped(line):
         else:
             bullet = re.match(r"\s*[*-] ", part) if n == 0 else None
             start = bullet.end() if bullet else 0
-            parts[n] = part[:start] + re.sub(r"([*|\\]|(?<=\w)_(?!\w))", r"\\\1", part[start:])
+            parts[n] = part[:start] + re.sub(r"([*|\\]|(?<=\w)_(?!\w)|(?<=\w):(?=\w))", r"\\\1", part[start:])
     return "".join(parts)
 
 

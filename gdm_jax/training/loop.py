@@ -126,7 +126,7 @@ def _run(
         initial=first * training.batch,
         unit=" images",
         unit_scale=True,
-        desc="train",
+        desc="compiling" if first < training.steps else "train",
         disable=not progress or not hosts.first(),
         smoothing=0.05,
     )
@@ -138,6 +138,9 @@ def _run(
         waited += time.monotonic() - asked
         _check_classes(config.model.classes, int(batch["label"].max()) + 1)
         state, metrics = step_fn(state, {name: batch[name] for name in ("x", "label", "position")})
+        if step == first + 1:
+            bar.unpause()  # what was compiled once does not count in the time left
+            bar.set_description("train", refresh=False)
         pending.append(metrics)
         bar.update(training.batch)
         last, ends = step == training.steps, told(step)
