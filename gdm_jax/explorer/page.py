@@ -95,7 +95,8 @@ def explore(model: Model | str | os.PathLike = "fruits", *, name: str = "model",
     """
     known, name = ({name: model}, name) if isinstance(model, Model) else ({}, os.fspath(model))
     blocks = Page(Studio(known), name).blocks()
-    blocks.launch(**{"quiet": True, "share": False, "prevent_thread_lock": True, **launch})
+    options = {"quiet": True, "share": False, "prevent_thread_lock": True, "height": 1000}  # pixels of a cell
+    blocks.launch(**{**options, **launch})
     return Opened(blocks.share_url or blocks.local_url, blocks)
 
 
@@ -118,7 +119,8 @@ class Page:
     def blocks(self) -> Any:
         """The page, to be launched."""
         hour = 3600
-        with self.gr.Blocks(title="gdm_jax", analytics_enabled=False, delete_cache=(hour, hour)) as page:
+        told = {"title": "gdm_jax", "fill_width": True, "analytics_enabled": False, "delete_cache": (hour, hour)}
+        with self.gr.Blocks(**told) as page:
             self.controls = controls.make(self.gr, list(self.models))
             self.buttons: dict[str, Any] = {}
             self.base, self.asked = (self.gr.Textbox("", visible=False) for _ in range(2))
@@ -155,7 +157,7 @@ class Page:
         drawn = {"interactive": False, "format": "png", "show_label": False, "buttons": ["download"]}
         gr.Markdown(INTRODUCTION)
         with gr.Row():
-            with gr.Column(scale=2, min_width=260):
+            with gr.Column(scale=2, min_width=200):
                 c["model"].render()
                 images = gr.Image(first.images, elem_id="images", **drawn)
                 for title, seed, text in (("First image", "seed", "image"), ("Second image", "donor", "donor_image")):
@@ -171,12 +173,12 @@ class Page:
                     b["canvas"] = gr.Sketchpad(paper, brush=brush, type="pil", elem_id="canvas", show_label=False)
                     b["drawn"] = gr.Button("Use the drawing", elem_id="drawn", size="sm")
                 b["again"] = gr.Button("Start again", elem_id="again", size="sm")
-            with gr.Column(scale=3, min_width=420):
+            with gr.Column(scale=3, min_width=300):
                 picture = gr.Image(first.picture, elem_id="picture", **drawn)
                 said = gr.HTML(elem_id="said")
                 gr.Markdown("What each group of the data adds to it:")
                 parts = gr.Image(first.parts, elem_id="parts", **drawn)
-            with gr.Column(scale=2, min_width=320):
+            with gr.Column(scale=2, min_width=280):
                 with gr.Tab("Groups"):
                     gr.Markdown("How far a group is on the way to the second image, and a seed to draw it anew from.")
                     self._rows((f"share{j}", f"redrawn{j}") for j in range(controls.GROUPS))
