@@ -172,3 +172,10 @@ def test_bad_input(words, message, files, config, workdir, blocks, capsys):
     assert re.fullmatch(rf"gdm {words[0]}: error: [^\n]+\n", err), err
     assert re.search(message, err), err
     assert not (files / "new").exists()
+
+
+def test_a_model_whose_images_are_elsewhere(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cli.main(["encode", "--workdir", "mnist", "--out", str(tmp_path), "--data", "2"]) == 2
+    said = "error: --data: the model's own images, '~/mnist/train', are not here; pass --images PATH ...\n"
+    assert capsys.readouterr().err.endswith(said)
