@@ -63,7 +63,7 @@ def examples(
     if data < 1:
         raise ValueError(f"--data: must be at least 1, got {data}")
     settings = model.config.data
-    if settings.name == "folder" and not pathlib.Path(settings.path).expanduser().is_dir():
+    if settings.name == "folder" and not (settings.path and pathlib.Path(settings.path).expanduser().is_dir()):
         raise ValueError(f"--data: the model's own images, {settings.path!r}, are not here; pass --images PATH ...")
     source = open_source(dataclasses.replace(settings, split=split) if split else settings, write=False)
     return examples(source, range(min(data, len(source))))
