@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     loading, solving, folder = options.of_model(arguments)
     source, probes, draws = options.of_source(arguments), arguments.probes, arguments.draws
 
+    from gdm_jax.config import build
     from gdm_jax.reports import likelihood
     from gdm_jax.workdir import files
 
@@ -40,7 +41,10 @@ def run(arguments: argparse.Namespace) -> None:
     x, _ = inputs.examples(model, **source)
     draws = draws if x.ndim == 4 else 0
     found = model.log_likelihood(x, probes=probes, draws=draws, **solving)
-    outputs.report(folder, "likelihood", likelihood.bits(model, x, found, dequantised=draws > 0))
+    way = build.encoding(model.config.sampling, model.pieces, **solving)
+    split = "" if source["data"] is None else source["split"] or model.config.data.split
+    way = {"solver": way["solver"], "steps": way["steps"], "probes": probes, "draws": draws}
+    outputs.report(folder, "likelihood", likelihood.bits(model, x, found, split=split, **way))
     path = folder / "likelihood.npz"
     files.write_arrays(path, **found._asdict())
     print(path)

@@ -123,7 +123,7 @@ class Groupwise:
     )
     k: int = field(1, "Number of groups, where the partition takes one.")
     blocks: tuple[int, ...] = field((3, 3), "Rows and columns of blockwise.", lengths=(2,), form="(rows, columns)")
-    bands: tuple[int, ...] = field((), "Frequency ranks at which bands 1, 2, ... begin.")
+    bands: tuple[int, ...] = field((), "Frequency ranks, from 0 for the lowest, at which bands 1, 2, ... begin.")
     index: tuple = field((), "Group of every element, nested as the datum, for from_index.")
     basis: str = field("identity", "Basis of the groups.", table=Table(BASES, "gdm_jax.process.basis.BASES", "bases"))
     sigma: float = field(0.4, "Width of gaussian_blur in pixels.", above=0)
@@ -161,7 +161,7 @@ class Model:
     )
     blocks: int = field(4, "Residual blocks of the MLP, or at each resolution of the U-Net.", least=1, most=2**8)
     attention: tuple[int, ...] = field((16,), "Resolutions with self-attention.")
-    patch: int = field(1, "Side of the squares of pixels folded into channels first. 2 quarters the cost.", least=1)
+    patch: int = field(1, "Side of the squares of pixels folded into channels; must divide the image's.", least=1)
     space: str = field(
         "pixels", "What it sees and returns: pixels, or the basis's coefficients (Fig. 10).",
         among=("pixels", "frequency"),

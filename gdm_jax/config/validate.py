@@ -113,7 +113,7 @@ def _check_entry(name: str, value: str, table: Table, own: Own, trains: bool) ->
     ways = f"pass {table.argument}={{{value!r}: ...}} to load, or " if table.argument else ""
     raise ValueError(
         f"{name}: there is no {value!r} here, only {', '.join(known)}{suggest(value, known)}; "
-        f"{ways}import first what enters it in {table.place}"
+        f"{ways}import first what enters it in {table.place}, or run the command through your file: python FILE.py ..."
     )
 
 

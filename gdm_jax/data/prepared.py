@@ -255,9 +255,10 @@ def _opened(builder: Any, name: str, split: str, shape: tuple[int, ...]) -> Imag
     try:
         records = builder.as_data_source(split=split)
     except (ValueError, KeyError, AssertionError):
-        known = ", ".join(builder.info.splits)
+        splits = builder.info.splits
+        known = ", ".join(f"{split} ({splits[split].num_examples:,} examples)" for split in splits)
         raise ValueError(
-            f"data.split: {name} has {known}, or a part such as {known.split(',')[0]}[:80%], got {split!r}"
+            f"data.split: {name} has {known}, or a part such as {next(iter(splits))}[:80%], got {split!r}"
         ) from None
     features = builder.info.features
     classes = getattr(features["label"], "num_classes", None) if "label" in features else 1

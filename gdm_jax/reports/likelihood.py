@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -17,15 +18,20 @@ __all__ = ["bits"]
 PICTURED = 8  # images on a map of bits
 
 
-def bits(model: Model, x: Float[np.ndarray, " n *shape"], found: Likelihood, *, dequantised: bool) -> Report:
+def bits(
+    model: Model, x: Float[np.ndarray, " n *shape"], found: Likelihood, *, split: str = "", **way: Any
+) -> Report:
     """Likelihoods of data as a table by group and, for images, a map: dark where an element costs many bits.
 
     Args:
       model: Model that computed the likelihoods.
       x: Data.
       found: Likelihoods of the data, from `Model.log_likelihood`.
-      dequantised: Whether they are bounds for grey levels, counted in bits a dimension, or else densities, in nats.
+      split: Split of the data set that the data are from, if they are.
+      **way: How they were computed: solver, steps, probes and draws. With draws the likelihoods are bounds for grey
+        levels, counted in bits a dimension; without they are densities, in nats.
     """
+    dequantised = way["draws"] > 0
     channels = int(np.prod(x.shape[1:])) // int(model.process.groups.sizes.sum())
     sizes = model.process.groups.sizes * channels
     levels = model.config.data.levels
@@ -37,6 +43,7 @@ def bits(model: Model, x: Float[np.ndarray, " n *shape"], found: Likelihood, *, 
     unit = "bits/dim" if dequantised else "nats"
     names = [*(f"group {j}" for j in range(model.process.k)), "total"]
     rows, numbers = [], {"unit": unit, "n": len(x), "levels": levels if dequantised else None}
+    numbers |= {"split": split or None, **way}
     for name, size, values in zip(names, [*sizes, sizes.sum()], [*groups.T, total]):
         error = float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else None
         rows.append((name, int(size), f"{values.mean():.4f}", "unknown" if error is None else f"{error:.4f}"))
@@ -49,7 +56,8 @@ def bits(model: Model, x: Float[np.ndarray, " n *shape"], found: Likelihood, *, 
     estimated = f"; the estimate for one image has a standard error of {within:.2g}" if within else ""
     if not known:
         estimated = "; the standard error of each estimate is unknown"
-    text += f"\nOver {len(x)} examples{estimated}.\n" + "".join(f"\n{line}\n" for line in _reading(model, dequantised))
+    text += f"\nOver {len(x)} examples{estimated}.\n"
+    text += "".join(f"\n{line}\n" for line in _reading(model, numbers))
     if not dequantised or x.ndim != 4:
         return Report(text, numbers, {})
     per_element = np.asarray(model.process.spread(groups[:PICTURED].astype(np.float32), x[:PICTURED]))
@@ -60,14 +68,22 @@ def bits(model: Model, x: Float[np.ndarray, " n *shape"], found: Likelihood, *, 
     return Report(text, numbers, {"likelihood": page})
 
 
-def _reading(model: Model, dequantised: bool) -> Iterator[str]:
-    """What the numbers are, and what is in the way of their meaning."""
+def _reading(model: Model, numbers: dict[str, Any]) -> Iterator[str]:
+    """How the numbers were made, what they are, and what is in the way of their meaning."""
+    levels, steps, k = numbers["levels"], numbers["steps"], model.process.k
+    traces = f"{numbers['probes']} probes a trace" if numbers["probes"] else "exact traces"
+    noise = f"{numbers['draws']} draws of the noise, {levels} grey levels" if levels else "images as they are"
+    yield f"Computed by {numbers['solver']}, steps {steps or 'adapted'}, {traces}, {noise}."
     yield "Standard errors are those of the mean over the examples."
-    if model.process.k > 1 and dequantised:
+    if k > 1 and levels:
         yield "A group's term is in bits for each of its own elements. The total is the mean of the terms by elements."
-    elif model.process.k > 1:
+    elif k > 1:
         yield "The total is the sum of the terms."
-    if dequantised and not model.config.data.dequantise:
+    if levels and numbers["total"]["mean"] > np.log2(levels):
+        yield f"The total is above {np.log2(levels):.2f} bits, those of uniform noise: the model is of no use here."
+    if levels and not model.config.data.dequantise:
         yield "These bits bound nothing: the model was trained without data.dequantise, on images that have no density."
-    if model.process.k > 1 and not model.config.process.strict:
+    if k > 1 and not model.config.process.strict:
         yield "The terms are conditional likelihoods only nearly: the model was trained without process.strict."
+    if numbers["split"] == model.config.data.split:
+        yield f"The images are of {numbers['split']!r}, on which the model was trained."

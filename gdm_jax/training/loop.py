@@ -28,6 +28,7 @@ from gdm_jax.workdir import checkpoint, files, lock, log, manifest
 
 __all__ = ["NonFiniteLoss", "train"]
 
+_AHEAD = 2  # steps that wait for the devices
 _SAMPLES = 64
 _STATISTICS = 4096  # examples that model.precondition takes the mean and the variance from
 _WRITES = ("config.json", "data.json", "lock", "metrics.jsonl", "tensorboard", "samples", "checkpoints", "unreadable")
@@ -142,6 +143,8 @@ def _run(
             bar.unpause()  # what was compiled once does not count in the time left
             bar.set_description("train", refresh=False)
         pending.append(metrics)
+        if len(pending) > _AHEAD:
+            jax.block_until_ready(pending[-1 - _AHEAD])  # the bar counts steps that are done, or nearly
         bar.update(training.batch)
         last, ends = step == training.steps, told(step)
         saves = last or ends or step % training.save_every == 0

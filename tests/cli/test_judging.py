@@ -38,6 +38,9 @@ def test_likelihood(workdir, tmp_path, draws):
     text = (tmp_path / "likelihood.md").read_text()
     assert f"{report['total']['mean']:.4f}" in text
     assert ("These bits bound nothing" in text) == bool(draws) and "only nearly" in text
+    assert "Computed by euler, steps 6, 2 probes a trace" in text and "on which the model was trained" not in text
+    assert (report["solver"], report["steps"], report["probes"], report["draws"]) == ("euler", 6, 2, draws)
+    assert report["split"] == "train[1794:]"
 
 
 def test_likelihood_that_means_something(train, tmp_path):
@@ -46,6 +49,9 @@ def test_likelihood_that_means_something(train, tmp_path):
     assert run("likelihood --data 1 --probes 1 --solver euler --steps 6", workdir, tmp_path) == 0
     text = (tmp_path / "likelihood.md").read_text()
     assert "bits/dim" in text and "bound nothing" not in text and "only nearly" not in text
+    bits = json.loads((tmp_path / "likelihood.json").read_text())["total"]["mean"]
+    assert ("The total is above 8.00 bits" in text) == (bits > 8)
+    assert "The images are of 'train', on which the model was trained." in text
 
 
 def test_likelihood_of_more_groups_than_steps(train, tmp_path):

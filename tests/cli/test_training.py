@@ -54,7 +54,7 @@ def test_info(workdir, config, capsys):
 def test_info_of_every_field(workdir, capsys):
     assert cli.main(["info", "--workdir", str(workdir), "--full"]) == 0
     text = capsys.readouterr().out
-    assert "\nprocess.bands = (4, 16)\n    Frequency ranks at which bands 1, 2, ... begin.\n" in text
+    assert "\nprocess.bands = (4, 16)\n    Frequency ranks, from 0 for the lowest, at which bands 1" in text
     assert "\ntraining.batch = 16\n    Examples in a step, over all devices. Must be from 1 to 1,048,576.\n" in text
     shown = re.findall(r"^(\S+) = ", text, re.MULTILINE)
     assert shown == [name for name, *_ in schema.fields(configs.Config())]
