@@ -111,7 +111,8 @@ def test_a_data_set_prepared_elsewhere_is_opened_by_name(tmp_path):
     settings = {"name": "elsewhere", "dir": str(tmp_path), "shape": (4, 4, 3)}
     assert colours(data.open_source(Data(**settings))) == [(0, 0, 10, 0), (1, 1, 10, 0), (2, 2, 10, 0)]
     assert len(data.open_source(Data(**settings, split="test"))) == 2
-    with pytest.raises(ValueError, match=r"data\.split: elsewhere has train, test, or a part .*, got 'validation'"):
+    known = r"data\.split: elsewhere has train \(3 examples\), test \(2 examples\), or a part .*, got 'validation'"
+    with pytest.raises(ValueError, match=known):
         data.open_source(Data(**settings, split="validation"))
     with pytest.raises(ValueError, match=r"data\.shape: the data set's images are \(4, 4, 3\), the config says"):
         data.open_source(Data(**{**settings, "shape": (8, 8, 3)}))
