@@ -5,6 +5,7 @@ judging features and a metric are in tests/evaluation.
 """
 
 import json
+import pathlib
 import subprocess
 import sys
 import textwrap
@@ -20,6 +21,7 @@ from gdm_jax.training.augment import AUGMENTATIONS
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
+ROOT = pathlib.Path(__file__).parents[1]
 TABLES = {
     "grouping": gdm.groups.GROUPINGS,
     "basis": gdm.basis.BASES,
@@ -86,20 +88,21 @@ OWN = {
         ode.SOLVERS["mine"] = Mine
     """,
     "network": """
-        from __future__ import annotations
-
         import flax.linen as nn
+        import jax.numpy as jnp
         from gdm_jax import networks
 
         class Linear(nn.Module):
             width: int
 
             @nn.compact
-            def __call__(self, x, alpha):
-                h = nn.Dense(self.width)(x.reshape(len(x), -1)) + nn.Dense(self.width)(alpha)
+            def __call__(self, x, alpha, augmentation=None):
+                told = jnp.zeros((len(x), 9)) if augmentation is None else augmentation
+                inputs = (x.reshape(len(x), -1), alpha, told)
+                h = sum(nn.Dense(self.width)(one) for one in inputs)
                 return nn.Dense(x[0].size)(nn.silu(h)).reshape(x.shape)
 
-        def linear(channels):
+        def linear(channels, augment):
             return Linear(channels)
 
         networks.NETWORKS["mine"] = linear
@@ -116,116 +119,131 @@ OWN = {
         AUGMENTATIONS["mine"] = upside_down
     """,
 }
-UNET = {"name": "unet", "channels": 4, "multipliers": [1], "blocks": 1, "attention": []}
-FIELDS = {
-    "grouping": {"process": {"groups": "mine"}},
-    "basis": {"process": {"groups": "frequency_bands", "basis": "mine", "bands": [32]}},
-    "interpolant": {"process": {"interpolant": "mine"}},
-    "loss": {"training": {"loss": "mine"}},
-    "density": {"training": {"density": "mine"}},
-    "solver": {"sampling": {"solver": "mine"}},
-    "network": {"model": {"name": "mine"}},
-    "augmentation": {"training": {"augmentation": "mine", "augment": 0.5}, "model": UNET},
-}
+FIELDS = """
+from gdm_jax.config import default
+
+
+def get_config():
+    config = default()
+    config.data.dir = {data!r}
+    config.process.groups = config.process.basis = config.process.interpolant = "mine"
+    config.model.name = config.training.loss = config.training.density = config.sampling.solver = "mine"
+    config.training.augmentation = "mine"
+    config.training.augment = 0.5
+    config.model.channels = config.training.batch = config.training.warmup_images = 8
+    config.training.steps = 3
+    config.sampling.steps = (4,)
+    return config
+"""
 NEEDED = ("grouping", "basis", "interpolant", "solver", "network")  # by a load; the others by training alone
 KEYWORDS = {"grouping": "groupings", "basis": "bases", "network": "networks"}  # of gdm.load
 
-# Another process: every workdir loaded as it is, and once more after its config file has run.
+# Another process: the workdir loaded as it is, then without one of the things after another, and with all of them.
 ELSEWHERE = """
 import json, sys
 import jax
 import gdm_jax as gdm
 from gdm_jax import config as configs
+from tests.test_open import TABLES
 
 jax.config.update("jax_disable_most_optimizations", True)
+file, workdir = sys.argv[1:]
 
-def answer(workdir):
+def answer():
     try:
         return list(gdm.load(workdir).sample(1).shape)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
 
-places = json.loads(sys.argv[1])
-found = {kind: [answer(workdir)] for kind, (_, workdir) in places.items()}
-for kind, (file, workdir) in places.items():
-    configs.load(file)
-    found[kind].append(answer(workdir))
+found = {"nothing": answer()}
+configs.load(file)
+for kind, table in TABLES.items():
+    own = table.pop("mine")
+    found[kind] = answer()
+    table["mine"] = own
+found["everything"] = answer()
 print(json.dumps(found))
 """
 
 
-@pytest.fixture(scope="module")
-def places(digits_dir, tmp_path_factory, quick_compilation):
-    """For each kind a config file that brings a thing of its own, and the workdir of three steps with it."""
-    made = {}
-    for kind, text in OWN.items():
-        folder = tmp_path_factory.mktemp(kind)
-        values = {"data": {"dir": digits_dir}, "model": {"name": "mlp", "channels": 8, "blocks": 1}}
-        values["training"] = {"batch": 8, "steps": 3, "warmup_images": 8}
-        values["sampling"] = {"steps": (4,)}
-        for section, fields in FIELDS[kind].items():
-            values[section] = values.get(section, {}) | fields
-        set_ = [f"    config.{part}.{name} = {value!r}" for part in values for name, value in values[part].items()]
-        lines = ["from gdm_jax.config import default", "", "def get_config():", "    config = default()", *set_]
-        (folder / "mine.py").write_text("\n".join([textwrap.dedent(text), *lines, "    return config", ""]))
-        try:
-            training.train(configs.load(folder / "mine.py"), folder / "run", progress=False)
-        finally:
-            TABLES[kind].pop("mine", None)
-        made[kind] = (folder / "mine.py", folder / "run")
-    return made
+def forget():
+    """The tables, as they were before the config file ran."""
+    for table in TABLES.values():
+        table.pop("mine", None)
 
 
 @pytest.fixture(scope="module")
-def elsewhere(places):
-    """What another process finds in each workdir, before and after the config file has run there."""
-    paths = {kind: [str(path) for path in pair] for kind, pair in places.items()}
-    ran = subprocess.run([sys.executable, "-c", ELSEWHERE, json.dumps(paths)], capture_output=True, text=True)
+def place(digits_dir, tmp_path_factory, quick_compilation):
+    """A config file that brings a thing of every kind, and the workdir of three steps with them."""
+    folder = tmp_path_factory.mktemp("own")
+    text = [FIELDS.format(data=digits_dir), *map(textwrap.dedent, OWN.values())]
+    head = "from __future__ import annotations\n"  # by which a network's types are looked up in its module
+    (folder / "mine.py").write_text(head + "".join(text))
+    try:
+        training.train(configs.load(folder / "mine.py"), folder / "run", progress=False)
+    finally:
+        forget()
+    return folder / "mine.py", folder / "run"
+
+
+@pytest.fixture
+def entered(place):
+    """All things in their tables, for one test."""
+    configs.load(place[0])
+    yield
+    forget()
+
+
+@pytest.fixture(scope="module")
+def elsewhere(place):
+    """What another process finds in the workdir."""
+    ran = subprocess.run([sys.executable, "-c", ELSEWHERE, *map(str, place)], capture_output=True, text=True, cwd=ROOT)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout.splitlines()[-1])
 
 
+def test_a_workdir_elsewhere(place, elsewhere):
+    """It names the things, and a load runs no code: nothing is known until somebody enters it."""
+    assert (place[1] / "config.json").read_text().count('"mine"') == len(OWN)
+    assert "there is no 'mine' here" in elsewhere["nothing"]
+    assert elsewhere["everything"] == [1, 8, 8, 1]
+
+
 @pytest.mark.parametrize("kind", OWN)
-def test_a_workdir_elsewhere(places, elsewhere, kind):
-    """It names the thing; a load says in one line what is missing and how to bring it, and runs no code."""
-    assert '"mine"' in (places[kind][1] / "config.json").read_text()
-    before, after = elsewhere[kind]
-    assert after == [1, 8, 8, 1]
+def test_a_workdir_where_one_thing_is_missing(elsewhere, kind):
+    """A load says in one line which, and how to bring it."""
+    said = elsewhere[kind]
     if kind not in NEEDED:
-        assert before == [1, 8, 8, 1]
+        assert said == [1, 8, 8, 1]
         return
-    assert before.startswith("ValueError: ") and "\n" not in before and "there is no 'mine' here, only " in before
-    assert "import first what enters it in gdm_jax." in before
-    assert (f"pass {KEYWORDS.get(kind)}={{'mine': ...}} to load, or" in before) == (kind in KEYWORDS)
+    assert said.startswith("ValueError: ") and "\n" not in said and "there is no 'mine' here, only " in said
+    assert "import first what enters it in gdm_jax." in said
+    assert (f"pass {KEYWORDS.get(kind)}={{'mine': ...}} to load, or" in said) == (kind in KEYWORDS)
 
 
 @pytest.mark.parametrize("kind", KEYWORDS)
-def test_one_load_brings_its_own(places, kind):
+def test_one_load_brings_its_own(place, entered, kind):
     """By the keyword that the error names; the table stays as it was, and other paths can still be taken."""
-    file, workdir = places[kind]
-    with pytest.raises(ValueError, match="there is no 'mine' here"):
-        gdm.load(workdir)
-    configs.load(file)
     own = {KEYWORDS[kind]: {"mine": TABLES[kind].pop("mine")}}
-    model = gdm.load(workdir, **own)
+    with pytest.raises(ValueError, match="there is no 'mine' here"):
+        gdm.load(place[1])
+    model = gdm.load(place[1], **own)
     assert "mine" not in TABLES[kind]
     assert model.under(solver="heun", steps=8).sample(1).shape == (1, 8, 8, 1)
 
 
 @pytest.mark.parametrize("kind", ["loss", "density", "augmentation"])
-def test_training_goes_on_with_its_own_alone(places, kind):
-    file, workdir = places[kind]
+def test_training_goes_on_with_its_own_alone(place, entered, kind):
+    config, workdir = configs.of_workdir(place[1]), place[1]
+    assert int(training.train(config, workdir, progress=False).step) == 3
+    del TABLES[kind]["mine"]
     with pytest.raises(ValueError, match=f"training.{kind}: must be one of .*, got 'mine'"):
-        training.train(configs.of_workdir(workdir), workdir, progress=False)
-    configs.load(file)
-    try:
-        assert int(training.train(configs.of_workdir(workdir), workdir, progress=False).step) == 3
-    finally:
-        del TABLES[kind]["mine"]
+        training.train(config, workdir, progress=False)
 
 
-def test_another_solver_needs_no_entry(places):
-    assert gdm.load(places["solver"][1], solver="heun").sample(1).shape == (1, 8, 8, 1)
+def test_another_solver_needs_no_entry(place, entered):
+    del TABLES["solver"]["mine"]
+    assert gdm.load(place[1], solver="heun").sample(1).shape == (1, 8, 8, 1)
 
 
 def test_an_entry_that_returns_something_else(monkeypatch):
