@@ -119,8 +119,7 @@ class Page:
     def blocks(self) -> Any:
         """The page, to be launched."""
         hour = 3600
-        told = {"title": "gdm_jax", "fill_width": True, "analytics_enabled": False, "delete_cache": (hour, hour)}
-        with self.gr.Blocks(**told) as page:
+        with self.gr.Blocks(title="gdm_jax", analytics_enabled=False, delete_cache=(hour, hour)) as page:
             self.controls = controls.make(self.gr, list(self.models))
             self.buttons: dict[str, Any] = {}
             self.base, self.asked = (self.gr.Textbox("", visible=False) for _ in range(2))
@@ -157,7 +156,7 @@ class Page:
         drawn = {"interactive": False, "format": "png", "show_label": False, "buttons": ["download"]}
         gr.Markdown(INTRODUCTION)
         with gr.Row():
-            with gr.Column(scale=2, min_width=200):
+            with gr.Column(scale=2, min_width=180):
                 c["model"].render()
                 images = gr.Image(first.images, elem_id="images", **drawn)
                 for title, seed, text in (("First image", "seed", "image"), ("Second image", "donor", "donor_image")):
@@ -173,12 +172,12 @@ class Page:
                     b["canvas"] = gr.Sketchpad(paper, brush=brush, type="pil", elem_id="canvas", show_label=False)
                     b["drawn"] = gr.Button("Use the drawing", elem_id="drawn", size="sm")
                 b["again"] = gr.Button("Start again", elem_id="again", size="sm")
-            with gr.Column(scale=3, min_width=300):
+            with gr.Column(scale=3, min_width=240):
                 picture = gr.Image(first.picture, elem_id="picture", **drawn)
                 said = gr.HTML(elem_id="said")
                 gr.Markdown("What each group of the data adds to it:")
                 parts = gr.Image(first.parts, elem_id="parts", **drawn)
-            with gr.Column(scale=2, min_width=280):
+            with gr.Column(scale=2, min_width=220):
                 with gr.Tab("Groups"):
                     gr.Markdown("How far a group is on the way to the second image, and a seed to draw it anew from.")
                     self._rows((f"share{j}", f"redrawn{j}") for j in range(controls.GROUPS))
