@@ -180,12 +180,12 @@ def write_fields():
     text = "# Fields of a config\n\nA config file sets these fields, and `--config.FIELD=VALUE` changes one of them. "
     text += "`gdm info --workdir DIR --full` shows those of a run. Names in a table of the package, such as networks, "
     text += f"can be [of your own](guide/bring_your_own.md).\n\n{FIELDS}"
-    section = ""
-    for name, value, field in schema.fields(schema.Config()):
+    section, default = "", schema.Config()
+    for name, value, field in schema.fields(default):
         head, _, last = name.rpartition(".")
         if head != section:
             section = head
-            about = inspect.getdoc(type(getattr(schema.Config(), head)))
+            about = inspect.getdoc(type(getattr(default, head)))
             text += f"\n## {head}\n\n{about}\n\n{FIELDS}"
         allowed = field.metadata["rule"].allowed()
         text += f"| `{last}` | `{value!r}` | {field.metadata['words']} | {allowed} |\n"

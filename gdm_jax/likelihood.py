@@ -33,7 +33,7 @@ from gdm_jax.network import Network
 from gdm_jax.ode.path import Path, Steps, along
 from gdm_jax.ode.walk import walk
 from gdm_jax.process.arrays import Integers
-from gdm_jax.process.groups import of_elements
+from gdm_jax.process.groups import element_counts, of_elements
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule, check_prefix
 
@@ -133,8 +133,7 @@ def widest(process: Process, path: Path, x: Float[ArrayLike, " batch *shape"]) -
     shape = np.shape(x)[1:]
     if any(isinstance(leaf, Tracer) for leaf in (process.groups.index, path.alpha_start)):
         return math.prod(shape)
-    channels = math.prod(shape) // int(process.groups.sizes.sum())
-    return int((path.moving * process.groups.sizes).sum(1).max(initial=0)) * channels
+    return int((path.moving * element_counts(process.groups, shape)).sum(1).max(initial=0))
 
 
 @program.compiled

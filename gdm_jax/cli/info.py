@@ -33,6 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdm_jax import config as configs
     from gdm_jax import pretrained
     from gdm_jax.config import schema
+    from gdm_jax.process.groups import element_counts
     from gdm_jax.training import state
     from gdm_jax.workdir import checkpoint, log, model_file
 
@@ -50,9 +51,9 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"process    {config.process.groups}, basis {config.process.basis}, {config.process.interpolant}")
     print(f"network    {config.model.name}, {count:,} parameters, {config.model.dtype}")
     print("group      elements  diffused in t (generated first at the top)")
-    channels = int(np.prod(shape)) // int(process.groups.sizes.sum())
+    sizes = element_counts(process.groups, shape)
     for j in np.argsort(-np.asarray(schedule.t_end), kind="stable"):
-        print(f"  {j:<8} {process.groups.sizes[j] * channels:>8}  [{schedule.t_start[j]:.3f}, {schedule.t_end[j]:.3f}]")
+        print(f"  {j:<8} {sizes[j]:>8}  [{schedule.t_start[j]:.3f}, {schedule.t_end[j]:.3f}]")
     place = pretrained.located(workdir or "")
     if place.is_file():
         print(f"step       {model_file.step(place):,}")

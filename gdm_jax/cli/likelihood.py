@@ -40,10 +40,10 @@ def run(arguments: argparse.Namespace) -> None:
     model = inputs.model(**loading)
     x, _ = inputs.examples(model, **source)
     draws = draws if x.ndim == 4 else 0
+    solving = build.encoding(model.config.sampling, model.pieces, **solving)
     found = model.log_likelihood(x, probes=probes, draws=draws, **solving)
-    way = build.encoding(model.config.sampling, model.pieces, **solving)
     split = "" if source["data"] is None else source["split"] or model.config.data.split
-    way = {"solver": way["solver"], "steps": way["steps"], "probes": probes, "draws": draws}
+    way = {"solver": solving["solver"], "steps": solving["steps"], "probes": probes, "draws": draws}
     outputs.report(folder, "likelihood", likelihood.bits(model, x, found, split=split, **way))
     path = folder / "likelihood.npz"
     files.write_arrays(path, **found._asdict())

@@ -95,8 +95,7 @@ def explore(model: Model | str | os.PathLike = "fruits", *, name: str = "model",
     """
     known, name = ({name: model}, name) if isinstance(model, Model) else ({}, os.fspath(model))
     blocks = Page(Studio(known), name).blocks()
-    options = {"quiet": True, "share": False, "prevent_thread_lock": True, "height": 1000}  # pixels of a cell
-    blocks.launch(**{**options, **launch})
+    blocks.launch(**{"quiet": True, "share": False, "prevent_thread_lock": True, "height": 1000, **launch})
     return Opened(blocks.share_url or blocks.local_url, blocks)
 
 

@@ -23,8 +23,8 @@ from gdm_jax.process.arrays import AnyArray, Integers, Leaf
 
 __all__ = [
     "GROUPINGS", "Groups", "LARGEST", "align", "blockwise", "bottom_to_top", "cascade", "cascade_inverse",
-    "check_groups", "frequency_bands", "from_index", "from_sets", "of_elements", "per_element", "right_to_left",
-    "single",
+    "check_groups", "element_counts", "frequency_bands", "from_index", "from_sets", "of_elements", "per_element",
+    "right_to_left", "single",
 ]
 
 LARGEST = 2**24  # most elements of a datum; more fits no network
@@ -243,6 +243,11 @@ def align(values: AnyArray, axes: int) -> AnyArray:
 def of_elements(index: AnyArray, shape: Integers) -> AnyArray:
     """The group of every element of a datum of that shape, channels included."""
     return (jnp if isinstance(index, jax.Array) else np).broadcast_to(align(index, len(shape)), tuple(shape))
+
+
+def element_counts(groups: Groups, shape: Integers) -> Integer[np.ndarray, " k"]:
+    """Number of elements of each group in a datum of that shape, channels included."""
+    return groups.sizes * (math.prod(shape) // int(groups.sizes.sum()))
 
 
 # Each takes, by name, what it needs among shape (the grid, without channels), data_shape (with them), k, blocks,

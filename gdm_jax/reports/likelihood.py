@@ -11,6 +11,7 @@ from jaxtyping import Float
 from gdm_jax import drawing, pixels
 from gdm_jax.likelihood import Likelihood
 from gdm_jax.model import Model
+from gdm_jax.process.groups import element_counts
 from gdm_jax.reports.report import Report, table
 
 __all__ = ["bits"]
@@ -32,8 +33,7 @@ def bits(
         levels, counted in bits a dimension; without they are densities, in nats.
     """
     dequantised = way["draws"] > 0
-    channels = int(np.prod(x.shape[1:])) // int(model.process.groups.sizes.sum())
-    sizes = model.process.groups.sizes * channels
+    sizes = element_counts(model.process.groups, x.shape[1:])
     levels = model.config.data.levels
 
     def counted(log_p, elements):

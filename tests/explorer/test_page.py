@@ -119,9 +119,8 @@ class Visitor:
 
     def stroke(self, canvas):
         """A line from left to right above the middle of a canvas."""
-        sixth = canvas.size["width"] // 6
-        mouse = webdriver.ActionChains(self.browser).move_to_element_with_offset(canvas, -sixth, -sixth)
-        mouse.click_and_hold().move_by_offset(2 * sixth, 0).release().perform()
+        mouse = webdriver.ActionChains(self.browser).move_to_element_with_offset(canvas, -40, -60)
+        mouse.click_and_hold().move_by_offset(80, 0).release().perform()
 
     def upload(self, file):
         """The first image from a file."""
@@ -201,7 +200,7 @@ def test_an_image_is_drawn(visitor):
     visitor.click("drawn")
     visitor.until(lambda: visitor.state().image)
     visitor.sees_its_settings()
-    assert 4 < (visitor.picture() > 140).sum() < 32  # a white stroke on grey
+    assert 4 < (visitor.picture() > 180).sum() < 32  # a white stroke on grey
 
 
 def test_two_sliders_at_once_and_start_again(visitor):
