@@ -37,7 +37,7 @@ SMALL = {
     "training.warmup_images": 1_000,
     "training.log_every": 10,
     "training.save_every": 20,
-    "training.sample_every": 1_000_000,
+    "training.sample_every": 0,
 }
 
 

@@ -6,13 +6,15 @@ import shutil
 
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # most programs run once or twice
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jax
 import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 import gdm_jax as gdm
 from gdm_jax import config as configs
@@ -108,7 +110,7 @@ def tiny(digits_dir):
     def make(**changes):
         values = {
             "batch": 16, "steps": 12, "warmup_images": 64, "ema_halflife_images": 100, "ema_ramp": 0.5,
-            "log_every": 1, "save_every": 3, "sample_every": 100, "keep": 4,
+            "log_every": 1, "save_every": 3, "sample_every": 0, "keep": 4,
         }
         return configs.from_dict(
             {
@@ -131,9 +133,9 @@ def file(tiny, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def run(tiny, tmp_path_factory):
-    """(workdir, final state) of twelve uninterrupted steps. Not to be written to."""
+    """(workdir, final state) of twelve uninterrupted steps, with a picture at the end. Not to be written to."""
     workdir = tmp_path_factory.mktemp("run")
-    return workdir, training.train(tiny(), workdir, progress=False)
+    return workdir, training.train(tiny(sample_every=12), workdir, progress=False)
 
 
 @pytest.fixture
@@ -142,30 +144,19 @@ def workdir(run, tmp_path):
     return pathlib.Path(shutil.copytree(run[0], tmp_path / "copy"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session", autouse=True)
 def compile_once(tmp_path_factory):
-    """Programs of a module are shared through JAX's compilation cache, that of the `gdm` command included."""
+    """Programs of all tests are shared through JAX's compilation cache, those of the `gdm` command included."""
     folder = str(tmp_path_factory.mktemp("cache"))
-    settings = {
-        "jax_compilation_cache_dir": folder,
-        "jax_persistent_cache_min_compile_time_secs": 0,
-        "jax_persistent_cache_min_entry_size_bytes": -1,
-    }
-    before = {name: jax.config.values[name] for name in settings}
+    jax.config.update("jax_compilation_cache_dir", folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAX_COMPILATION_CACHE_DIR", folder)
-        for name, value in settings.items():
-            jax.config.update(name, value)
-        compilation_cache.reset_cache()
         yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
 
 
-@pytest.fixture(scope="module")
-def quick_compilation():
-    """Programs that run once or twice: XLA need not make them fast."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
+@pytest.fixture
+def optimised():
+    """Programs that compute for long: XLA makes them fast, as it does for users."""
     jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)

@@ -16,15 +16,14 @@ def pixels(picture, frame=-1):
 
 def holds(picture, image) -> bool:
     """Whether an image `[height, width, channel]` in [-1, 1] stands somewhere in a picture, to the pixel."""
-    page = pixels(picture)
     factor = max(1, -(-64 // min(image.shape[:2])))
     tile = np.broadcast_to(to_uint8(image), (*image.shape[:2], 3)).repeat(factor, 0).repeat(factor, 1)
-    height, width = (size - side + 1 for size, side in zip(page.shape, tile.shape[:2]))
-    if min(height, width) < 1:
-        return False
-    likely = np.ones((height, width), bool)
-    for y in range(0, tile.shape[0], factor):
-        for x in range(0, tile.shape[1], factor):
-            likely &= (page[y : y + height, x : x + width] == tile[y, x]).all(-1)
-    places = np.argwhere(likely)
-    return any((page[y : y + tile.shape[0], x : x + tile.shape[1]] == tile).all() for y, x in places)
+    page, tile = (one.astype(np.int32) @ (1, 256, 65_536) for one in (pixels(picture), tile))
+    height, width = (max(0, size - side + 1) for size, side in zip(page.shape, tile.shape))
+    y, x = np.indices((height, width)).reshape(2, -1)
+    for row, column in np.ndindex(tile.shape):
+        likely = page[y + row, x + column] == tile[row, column]
+        y, x = y[likely], x[likely]
+        if len(y) == 0:
+            return False
+    return True

@@ -34,7 +34,6 @@ TABLES = {
     "EXPERIMENTS": EXPERIMENTS,
 }  # fmt: skip
 
-pytestmark = pytest.mark.usefixtures("compile_once", "quick_compilation")
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from gdm_jax.config import schema
 
 ROOT = pathlib.Path(__file__).parents[1]
 README, DOCS = ROOT / "README.md", ROOT / "docs"
-pytestmark = pytest.mark.usefixtures("compile_once", "quick_compilation")
 
 
 def blocks(file, language):

@@ -55,7 +55,7 @@ def drawn(monkeypatch):
     return of
 
 
-def test_no_two_purposes_draw_from_one_key(quick_compilation, drawn):
+def test_no_two_purposes_draw_from_one_key(drawn):
     """All from seed 0 or key(0), which callers pass for everything."""
     key, zeros = jax.random.key(0), jnp.zeros((2, *SHAPE))
     config = configs.from_dict(

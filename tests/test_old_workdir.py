@@ -21,7 +21,6 @@ from gdm_jax.workdir import log
 OLD = pathlib.Path(__file__).parent / "old_workdir"
 NUMBERS = np.load(OLD / "numbers.npz")
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture

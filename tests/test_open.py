@@ -19,8 +19,6 @@ from gdm_jax.process.interpolant import INTERPOLANTS
 from gdm_jax.process.times import DENSITIES
 from gdm_jax.training.augment import AUGMENTATIONS
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 ROOT = pathlib.Path(__file__).parents[1]
 TABLES = {
     "grouping": gdm.groups.GROUPINGS,
@@ -173,7 +171,7 @@ def forget():
 
 
 @pytest.fixture(scope="module")
-def place(digits_dir, tmp_path_factory, quick_compilation):
+def place(digits_dir, tmp_path_factory):
     """A config file that brings a thing of every kind, and the workdir of three steps with them."""
     folder = tmp_path_factory.mktemp("own")
     text = [FIELDS.format(data=digits_dir), *map(textwrap.dedent, OWN.values())]

@@ -216,7 +216,7 @@ class Training:
     ema_halflife_images: int = field(500_000, "Half-life of the averaged parameters.", least=0, most=2**40)
     ema_ramp: float = field(0.05, "Largest half-life as a share of the images seen.", least=0)
     log_every: int = field(100, "Steps between rows of numbers.", least=1)
-    sample_every: int = field(10_000, "Steps between pictures of samples.", least=1)
+    sample_every: int = field(10_000, "Steps between pictures of samples. 0 for none, not even at the end.", least=0)
     save_every: int = field(2_500, "Steps between checkpoints.", least=1)
     keep: int = field(2, "Number of newest checkpoints that are kept.", least=1)
     keep_every: int = field(50_000, "Every checkpoint at a multiple of this is kept, too.", least=1)

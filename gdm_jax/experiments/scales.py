@@ -40,7 +40,7 @@ _SMOKE = (
     "training.batch=64",
     "training.steps=12",
     "training.warmup_images=64",
-    "training.sample_every=12",
+    "training.sample_every=0",
     "training.save_every=12",
 )
 SCALES: dict[str, Scale] = {

@@ -148,7 +148,7 @@ def _run(
         bar.update(training.batch)
         last, ends = step == training.steps, told(step)
         saves = last or ends or step % training.save_every == 0
-        samples = last or (not ends and step % training.sample_every == 0)
+        samples = training.sample_every and (last or (not ends and step % training.sample_every == 0))
         if saves or samples or step % training.log_every == 0:
             values = _collect(pending, step)
             seconds = time.monotonic() - since

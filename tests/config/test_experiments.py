@@ -63,14 +63,6 @@ def reduced(config):
     return config
 
 
-@pytest.fixture
-def quick_compilation():
-    """These programs run once: XLA need not make them fast."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def kind(name):
     """What a step's program depends on, of an experiment cut down."""
     config = reduced(load(name))
@@ -82,7 +74,7 @@ KINDS = {kind(name): name for name in reversed(EXPERIMENTS)}.values()
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_experiment_takes_a_step(name, quick_compilation):
+def test_experiment_takes_a_step(name):
     """A step is typed and shaped like its state; for one experiment of each kind it is run, and stays finite."""
     config = reduced(load(name))
     process = build.process(config)

@@ -24,7 +24,6 @@ from gdm_jax.experiments.scales import SCALES
 from gdm_jax.reports.report import Report
 
 pytest.importorskip("matplotlib", reason="matplotlib draws charts; pip install gdm-jax[test]")
-pytestmark = pytest.mark.usefixtures("compile_once", "quick_compilation")
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 PICTURES = {

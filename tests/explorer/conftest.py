@@ -22,7 +22,8 @@ def workdirs(digits_dir, tmp_path_factory):
                 "data": {"name": "digits", "dir": digits_dir},
                 "process": process,
                 "model": {"name": "mlp", "channels": 32, "blocks": 1},
-                "training": {"batch": 32, "steps": 10, "warmup_images": 0, "learning_rate": 0.02, "ema_ramp": 0.05},
+                "training": {"batch": 32, "steps": 10, "warmup_images": 0, "learning_rate": 0.02, "ema_ramp": 0.05,
+                             "sample_every": 0},
                 "sampling": {"solver": "euler", "steps": [6], "inverse_steps": [6]},
             }
         )

@@ -9,7 +9,6 @@ from gdm_jax.explorer import State, Studio
 from gdm_jax.explorer.page import Page
 
 pytest.importorskip("gradio", reason="pip install gdm-jax[explore]")
-pytestmark = pytest.mark.usefixtures("compile_once", "quick_compilation")
 
 
 @pytest.fixture(scope="module")

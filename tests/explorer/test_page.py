@@ -18,10 +18,8 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="pip install gdm-ja
 Keys = webdriver.Keys
 pytest.importorskip("gradio", reason="pip install gdm-jax[explore]")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.usefixtures("compile_once", "quick_compilation"),
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium: apt-get install chromium chromium-driver"),
-]
+NONE = "no Chromium: apt-get install chromium chromium-driver"
+pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason=NONE)
 CSS, PATIENCE = "css selector", 180  # seconds
 
 

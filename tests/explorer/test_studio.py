@@ -8,8 +8,6 @@ from gdm_jax import explorer, latent
 from gdm_jax.explorer import State, Studio
 from gdm_jax.explorer.state import as_text
 
-pytestmark = pytest.mark.usefixtures("compile_once", "quick_compilation")
-
 
 @pytest.fixture(scope="module")
 def studio():

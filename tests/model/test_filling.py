@@ -9,8 +9,6 @@ import gdm_jax as gdm
 from gdm_jax import latent
 from tests.model.digits import ORDERS, SHAPE, bands, first_digits
 
-pytestmark = pytest.mark.usefixtures("compile_once", "quick_compilation")
-
 
 @pytest.mark.parametrize("keep", [[0], [0, 1], [2], [0, 2]])
 def test_fill_keeps_these_groups_and_draws_the_others(model, digits, keep):

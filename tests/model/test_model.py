@@ -14,9 +14,6 @@ from gdm_jax.config import build
 from tests.model.digits import SHAPE, first_digits
 from tests.runs import compilations
 
-pytestmark = pytest.mark.usefixtures("compile_once", "quick_compilation")
-
-
 # Samples and latents
 
 

@@ -72,7 +72,7 @@ def test_other_devices_have_their_own():
     assert platform() == jax.default_backend()
 
 
-def test_the_network_is_what_it_was(double, quick_compilation):
+def test_the_network_is_what_it_was(double):
     """Values and gradients in float64 for the same parameters; the last step of u is in float32."""
     net = UNet(channels=8, multipliers=(1, 2), blocks=1, attention=(4,), classes=3, augment=True, dtype=jnp.float64)
     random = np.random.RandomState(0)

@@ -35,7 +35,6 @@ def test_parameters_of_ddpmpp(options, size, parameters):
     assert count(UNet(**options), size, 1) == parameters
 
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from gdm_jax.config import build
 from gdm_jax.networks import Preconditioned
 from tests.runs import created, same
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 MEAN, DEVIATION = np.array([0.8, -0.5, 0.1]), np.array([0.9, 0.9, 0.05])
 GROUPS = gdm.groups.from_index([0, 0, 1])
 

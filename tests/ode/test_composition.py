@@ -100,7 +100,7 @@ def test_too_many_adaptive_steps_are_an_error():
 
 
 @pytest.mark.parametrize("call", ["generate", "encode", "log_likelihood", "invert"])
-def test_inside_jit_with_data_from_outside(quick_compilation, call):
+def test_inside_jit_with_data_from_outside(call):
     """The ordinary way to differentiate through a solve: the network's parameters are traced, the data are not."""
     process, schedule, x = vectors(), gdm.schedule.uniform(3), jax.random.normal(jax.random.key(0), (2, 6)) / 3
 
@@ -159,7 +159,7 @@ def test_a_search_compiles_once():
     assert not made
 
 
-def test_the_gradient_does_not_depend_on_what_is_kept_of_it(quick_compilation):
+def test_the_gradient_does_not_depend_on_what_is_kept_of_it():
     """Many more steps than states are kept: the derivative is that of `DirectAdjoint`, which keeps all."""
     process, schedule = gdm.Process(gdm.groups.single((6,))), gdm.schedule.scalar()
     z = jax.random.normal(jax.random.key(0), (1, 6)) / 3

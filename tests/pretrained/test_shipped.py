@@ -44,7 +44,7 @@ def images(name, data, folder):
         skimage = pytest.importorskip("skimage")
         faces = np.load(pathlib.Path(skimage.__file__).parent / "data" / "lfw_subset.npy")[:4] * 255
         return np.stack([resized(image, 32) for image in faces])
-    source = open_source(dataclasses.replace(data, dir=str(folder), split="test" if name == "fruits" else data.split))
+    source = open_source(dataclasses.replace(data, dir=folder, split="test" if name == "fruits" else data.split))
     return pixels.to_uint8(examples(source, spread(4, len(source)))[0])
 
 
@@ -54,9 +54,9 @@ def resized(image, size):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_encodes_and_decodes_to_the_byte(name, tmp_path):
+def test_encodes_and_decodes_to_the_byte(name, optimised, digits_dir):
     model = gdm.load(name)
-    x = images(name, model.config.data, tmp_path)
+    x = images(name, model.config.data, digits_dir)
     latents = model.invert(pixels.to_model_range(x)).z
     again = model.decode(latents, solver="euler", steps=model.inverse_steps)
     np.testing.assert_array_equal(pixels.to_uint8(again), x)

@@ -23,7 +23,6 @@ def keys(count, seed=0):
     return jax.random.split(jax.random.key(seed), count)
 
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ from gdm_jax.training import loop
 from gdm_jax.workdir import checkpoint, lock, log
 from tests.runs import losses, same
 
-pytestmark = pytest.mark.usefixtures("compile_once")
 ROOT = pathlib.Path(__file__).parents[2]
 
 

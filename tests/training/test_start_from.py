@@ -10,8 +10,6 @@ import gdm_jax as gdm
 from gdm_jax import training
 from tests.runs import losses, same
 
-pytestmark = pytest.mark.usefixtures("compile_once")
-
 
 def leaves(params):
     return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(params)}

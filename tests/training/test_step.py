@@ -15,8 +15,6 @@ from gdm_jax.devices import parallel
 from gdm_jax.training.step import make_step
 from tests.runs import Ramp, created, draws, same
 
-pytestmark = pytest.mark.usefixtures("compile_once")
-
 
 def parts(config):
     process = build.process(config)

@@ -16,8 +16,6 @@ from gdm_jax.training import state as states
 from gdm_jax.workdir import checkpoint
 from tests.runs import listing, losses, same
 
-pytestmark = pytest.mark.usefixtures("compile_once")
-
 
 @pytest.fixture(scope="module")
 def averages(run, tiny, tmp_path_factory):
