@@ -18,6 +18,7 @@ from gdm_jax.config import schema
 
 ROOT = pathlib.Path(__file__).parents[1]
 README, DOCS = ROOT / "README.md", ROOT / "docs"
+SHORT = ("training.steps=1", "training.batch=8", "training.sample_every=0", "model.channels=32")
 
 
 def blocks(file, language):
@@ -34,21 +35,21 @@ def test_lines_of_python_run(file):
 
 
 def test_commands_of_the_readme_run(tmp_path, monkeypatch):
-    """In an empty folder, with fewer samples and steps. Other tests open the page and draw figures."""
+    """In an empty folder, with fewer samples and steps and a narrower network. Other tests open the page and draw."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_images").mkdir()
     for n in range(3):
         noise = np.random.default_rng(n).integers(0, 256, (40, 32, 3), np.uint8)
         Image.fromarray(noise).save(tmp_path / "my_images" / f"{n}.png")
     lines = [line for block in blocks(README, "bash") for line in block.splitlines() if line.startswith("gdm ")]
-    short = {"train": f"--config.data.dir={tmp_path} --config.training.steps=1 --config.training.batch=8"}
+    fields = [f"data.dir={tmp_path}", *SHORT]
     ran = []
     for line in lines:
         words = shlex.split(line.replace("--count 64", "--count 2").replace("--data 5", "--data 2"), comments=True)
         if words[1] in ("explore", "figures"):
             continue
         words = [str(ROOT / word) if word.startswith("configs/") else word for word in words]
-        assert main([*words[1:], *shlex.split(short.get(words[1], ""))]) == 0
+        assert main([*words[1:], *(f"--config.{field}" for field in fields if words[1] == "train")]) == 0
         ran.append(words[1])
     assert ran == ["models", "sample", "edit", "fill", "train"]
     for name in ("samples.png", "samples.gif", "swap.png"):
@@ -78,8 +79,8 @@ def test_a_grouping_of_ones_own(tmp_path, monkeypatch):
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     (code,) = blocks(DOCS / "guide" / "grouping.md", "python")
     (tmp_path / "rings.py").write_text(code)
-    short = [f"data.dir={tmp_path}", "training.steps=1", "training.batch=8", "model.channels=32"]
-    training.train(configs.load(tmp_path / "rings.py", short), tmp_path / "run", progress=False)
+    fields = [f"data.dir={tmp_path}", *SHORT]
+    training.train(configs.load(tmp_path / "rings.py", fields), tmp_path / "run", progress=False)
     names = {"__file__": str(tmp_path / "rings.py")}
     exec(code, names)
     model = gdm.load(tmp_path / "run", groupings={"rings": names["rings"]})
