@@ -53,7 +53,7 @@ def bits(
     within = float(np.mean(np.square(found.error)) ** 0.5 / scale) if known else None
     numbers["standard_error_of_one"] = within
     text = table(("", "elements", unit, "standard error"), rows)
-    estimated = f"; the estimate for one image has a standard error of {within:.2g}" if within else ""
+    estimated = f"; the estimate for one example has a standard error of {within:.2g}" if within else ""
     if not known:
         estimated = "; the standard error of each estimate is unknown"
     text += f"\nOver {len(x)} examples{estimated}.\n"
@@ -72,7 +72,7 @@ def _reading(model: Model, numbers: dict[str, Any]) -> Iterator[str]:
     """How the numbers were made, what they are, and what is in the way of their meaning."""
     levels, steps, k = numbers["levels"], numbers["steps"], model.process.k
     traces = f"{numbers['probes']} probes a trace" if numbers["probes"] else "exact traces"
-    noise = f"{numbers['draws']} draws of the noise, {levels} grey levels" if levels else "images as they are"
+    noise = f"{numbers['draws']} draws of the noise, {levels} grey levels" if levels else "data as they are"
     yield f"Computed by {numbers['solver']}, steps {steps or 'adapted'}, {traces}, {noise}."
     yield "Standard errors are those of the mean over the examples."
     if k > 1 and levels:
@@ -86,4 +86,4 @@ def _reading(model: Model, numbers: dict[str, Any]) -> Iterator[str]:
     if k > 1 and not model.config.process.strict:
         yield "The terms are conditional likelihoods only nearly: the model was trained without process.strict."
     if numbers["split"] == model.config.data.split:
-        yield f"The images are of {numbers['split']!r}, on which the model was trained."
+        yield f"The examples are of {numbers['split']!r}, on which the model was trained."

@@ -51,7 +51,7 @@ def test_likelihood_that_means_something(train, tmp_path):
     assert "bits/dim" in text and "bound nothing" not in text and "only nearly" not in text
     bits = json.loads((tmp_path / "likelihood.json").read_text())["total"]["mean"]
     assert ("The total is above 8.00 bits" in text) == (bits > 8)
-    assert "The images are of 'train', on which the model was trained." in text
+    assert "The examples are of 'train', on which the model was trained." in text
 
 
 def test_likelihood_of_more_groups_than_steps(train, tmp_path):
