@@ -289,7 +289,7 @@ def part():
 
 
 @pytest.mark.parametrize("entry, transformation, ways", WHOLE if os.environ.get("GDM_WHOLE_TABLE") else list(part()))
-def test_any_way_of_writing_u(quick_compilation, entry, transformation, ways):
+def test_any_way_of_writing_u(entry, transformation, ways):
     """With its first weights and then with others, against the mathematics written out."""
     ours, _ = ENTRIES[entry]
     for way in ways:
@@ -301,7 +301,7 @@ def test_any_way_of_writing_u(quick_compilation, entry, transformation, ways):
 
 @pytest.mark.parametrize("entry", ENTRIES)
 @pytest.mark.parametrize("way", [closure, array_in_place, partial, equinox, nnx_module, nnx_in_a_lambda, linen_bound])
-def test_new_arrays_compile_nothing(quick_compilation, entry, way):
+def test_new_arrays_compile_nothing(entry, way):
     """Whatever holds them: the program of the first weights serves the second."""
     ours, _ = ENTRIES[entry]
     first, second = WEIGHTS
