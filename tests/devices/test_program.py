@@ -347,7 +347,7 @@ def test_functions_that_call_back_are_called():
         assert len(seen) == 2
 
 
-def test_another_derivative_rule_is_another_program(quick_compilation):
+def test_another_derivative_rule_is_another_program():
     """Two functions of the same values: what is differentiated goes by each one's own rule."""
 
     def straight_through(slope):
