@@ -35,7 +35,6 @@ TABLES = {
 }  # fmt: skip
 
 
-
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
     """The files of the page; what they enter in the tables is there for one test."""

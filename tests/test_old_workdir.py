@@ -22,7 +22,6 @@ OLD = pathlib.Path(__file__).parent / "old_workdir"
 NUMBERS = np.load(OLD / "numbers.npz")
 
 
-
 @pytest.fixture
 def old(tmp_path):
     with tarfile.open(OLD / "digits.tar.xz") as archive:

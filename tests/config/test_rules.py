@@ -46,6 +46,7 @@ FOLDER = pathlib.Path(__file__).parents[2] / "configs"
             (f"training.{name}", 0, f"training.{name}: must be at least 1, got 0")
             for name in "accumulate log_every save_every keep keep_every".split()
         ],
+        ("training.sample_every", -1, "training.sample_every: must be at least 0, got -1"),
         ("training.batch", 0, "training.batch: must be from 1 to 1,048,576, got 0"),
         ("training.steps", 0, "training.steps: must be from 1 to 2,147,483,647, got 0"),
         ("training.learning_rate", 0.0, "training.learning_rate: must be positive, got 0.0"),

@@ -35,8 +35,6 @@ def test_parameters_of_ddpmpp(options, size, parameters):
     assert count(UNet(**options), size, 1) == parameters
 
 
-
-
 @pytest.fixture(scope="module")
 def inputs():
     x = jax.random.normal(jax.random.key(1), (3, 8, 8, 2))

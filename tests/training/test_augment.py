@@ -23,8 +23,6 @@ def keys(count, seed=0):
     return jax.random.split(jax.random.key(seed), count)
 
 
-
-
 @pytest.fixture(scope="module")
 def drawn():
     return jax.tree.map(np.asarray, jax.jit(jax.vmap(draw, (0, None)))(keys(KEYS), P))
