@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -182,6 +183,8 @@ def _steps(steps: tuple[int, ...]) -> int | tuple[int, ...] | None:
 def network(config: Config, process: Process, own: Own | None = None) -> Any:
     """The network of config.model, with `init` and `apply`; see `gdm_jax.networks`.
 
+    Equal networks of this library are one object, so that programs serve every model that is loaded with it.
+
     Args:
       config: Config of the experiment.
       process: Process that it describes.
@@ -191,7 +194,8 @@ def network(config: Config, process: Process, own: Own | None = None) -> Any:
       ValueError: if the network does not take a field that the config sets, or does not fit the data.
     """
     model, augment = config.model, config.training.augment
-    taken = takes(choose({**NETWORKS, **(own or {}).get("networks", {})}, model.name, "model.name"))
+    maker = choose({**NETWORKS, **(own or {}).get("networks", {})}, model.name, "model.name")
+    taken = takes(maker)
     optional = {field.name: field.default for field in dataclasses.fields(Model) if field.metadata["rule"].optional}
     for name, default in optional.items():
         if name not in taken and getattr(model, name) != default:
@@ -209,4 +213,14 @@ def network(config: Config, process: Process, own: Own | None = None) -> Any:
         net = InBasis(net, process.basis) if model.space == "frequency" else net
         return Preconditioned(net, process) if model.precondition else net
 
-    return Jumping(made(False), made(True)) if model.jumps else made(False)
+    net = Jumping(made(False), made(True)) if model.jumps else made(False)
+    return _first(net) if maker in _OURS else net
+
+
+_OURS = frozenset(NETWORKS.values())  # without what users add later
+
+
+@functools.lru_cache(maxsize=64)
+def _first(net: Any) -> Any:
+    """The first network that equals this one. JAX knows a method by its object, and would compile for each anew."""
+    return net

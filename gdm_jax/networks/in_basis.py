@@ -13,7 +13,7 @@ from gdm_jax.process.basis import Basis
 __all__ = ["InBasis"]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True)
 class InBasis:
     """A Flax module between the two changes of basis; `init` and `apply` are those of the module.
 

@@ -35,7 +35,7 @@ __all__ = ["Preconditioned"]
 _LEAST = 1e-3  # of the variance; where data are constant, F would otherwise see rounding errors as large numbers
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True)
 class Preconditioned:
     """A network F between what the mean and the variance of the data tell of the field.
 

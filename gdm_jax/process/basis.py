@@ -31,6 +31,8 @@ class Basis:
       matrices: One orthogonal matrix `[n, n]` for each axis after the batch, whose columns are the basis vectors. Empty
         for pixels. They are float64, of which a program takes what its own precision holds.
       rank: int `[*shape]`, the frequency index of each coefficient, or None where there is no frequency.
+
+    Equal bases hash alike, as equal `Groups` do.
     """
 
     matrices: tuple[Leaf, ...] = ()
@@ -40,6 +42,16 @@ class Basis:
     def shape(self) -> tuple[int, ...]:
         """Lengths of the axes on which it acts. Empty for the identity."""
         return tuple(matrix.shape[0] for matrix in self.matrices)
+
+    def _key(self) -> tuple:
+        arrays = [*self.matrices] if self.rank is None else [*self.matrices, self.rank]
+        return len(self.matrices), *((a.shape, a.dtype, np.asarray(a).tobytes()) for a in arrays)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Basis) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
 
     @jax.jit
     def forward(self, x: Real[AnyArray, "batch *shape"]) -> Float[Array, "batch *shape"]:

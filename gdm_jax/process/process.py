@@ -26,7 +26,7 @@ __all__ = ["Process"]
 
 
 @jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True)
 class Process:
     """How data become noise, group by group.
 

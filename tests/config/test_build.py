@@ -8,7 +8,9 @@ import pytest
 import gdm_jax as gdm
 from gdm_jax import config as configs
 from gdm_jax.config import build
+from gdm_jax.networks import MLP
 from gdm_jax.process import family as families
+from tests.runs import compilations
 
 FAMILIES = [
     ({"schedule.order": [[3, 2, 1, 0], [0, 1, 2, 3]]}, 2, (3, 2, 1, 0)),
@@ -105,6 +107,49 @@ def test_a_load_builds_each_thing_once(run, monkeypatch, changes):
     assert sorted(made) == ["Process", "network", "of"]
     model.under(steps=16)
     assert len(made) == 3
+
+
+def bands(**model):
+    """A config of digits in two bands of frequencies."""
+    return configs.from_dict(
+        {
+            "data": {"name": "digits"},
+            "process": {"groups": "frequency_bands", "basis": "dct", "bands": [4]},
+            "model": {"name": "mlp", **model},
+            "training": {"start_from": "a run"},
+        }
+    )
+
+
+@pytest.mark.parametrize("model", [{}, {"space": "frequency"}, {"precondition": True, "jumps": True}, {"name": "unet"}])
+def test_equal_networks_are_one(model):
+    """Whatever else of the config differs; not so one that has another field, basis or partition."""
+    config = bands(channels=32, **model)
+
+    def network(config, **own):
+        return build.network(config, build.process(config), own or None)
+
+    first = network(config)
+    assert network(dataclasses.replace(config, seed=1, sampling=configs.Sampling(steps=(3,)))) is first
+    assert network(bands(channels=64, **model)) is not first
+    if "space" in model or "precondition" in model:  # it knows of the process
+        finer = dataclasses.replace(config.process, basis="gaussian_blur", bands=(5,))
+        assert network(dataclasses.replace(config, process=finer)) is not first
+
+
+def test_a_network_of_ones_own_is_made_anew():
+    """What it reads elsewhere may have changed."""
+    config, own = bands(), {"networks": {"mlp": lambda channels: MLP(channels)}}
+    first, second = (build.network(config, build.process(config), own) for _ in range(2))
+    assert first == second and first is not second
+
+
+def test_a_model_that_is_loaded_again_is_compiled_already(run):
+    first = gdm.load(run[0]).sample(8)
+    with compilations() as found:
+        again = gdm.load(run[0]).sample(8)
+    assert not found
+    np.testing.assert_array_equal(again, first)
 
 
 @pytest.mark.parametrize(

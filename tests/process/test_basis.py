@@ -80,6 +80,18 @@ def test_energy_of_a_constant_image():
         assert energy[basis.rank.ravel() < 100].sum() == pytest.approx(hundred, abs=1e-3)
 
 
+def test_equal_bases_hash_alike():
+    """And so do processes; another basis or rank is another."""
+    a, b = (gdm.basis.dct(4) for _ in range(2))
+    assert a == b and hash(a) == hash(b)
+    others = [gdm.basis.gaussian_blur(4), gdm.basis.dct(5), gdm.basis.identity(), gdm.basis.orthogonal(*a.matrices)]
+    for other in others:
+        assert a != other
+    groups = gdm.groups.right_to_left((4, 4), 2)
+    assert gdm.Process(groups, a) == gdm.Process(groups, b) != gdm.Process(groups, b, strict=True)
+    assert hash(gdm.Process(groups, a)) == hash(gdm.Process(groups, b))
+
+
 @pytest.mark.parametrize("build", [gdm.basis.dct, gdm.basis.gaussian_blur])
 def test_rank_is_a_permutation(build):
     assert sorted(build(5).rank.ravel()) == list(range(25)) and build(5).rank[0, 0] == 0
