@@ -13,7 +13,7 @@ usage() { sed -n '2,7s/^# \{0,1\}//p' "$0"; exit "$1"; }
 count=$1
 shift
 port=${PORT:-$((20000 + RANDOM % 20000))}
-export XLA_FLAGS="--xla_force_host_platform_device_count=${DEVICES:-2} ${XLA_FLAGS:-}" JAX_PLATFORMS=cpu
+export XLA_FLAGS="${XLA_FLAGS:-} --xla_force_host_platform_device_count=${DEVICES:-2}" JAX_PLATFORMS=cpu
 pids=()
 end() { # asks the remaining processes to end, and kills them after five seconds
     kill "${pids[@]}" 2>/dev/null || return 0
