@@ -148,7 +148,7 @@ def many():
     x = jax.random.uniform(jax.random.key(1), (8, 10, 2), minval=-1)
     each = jax.jit(jax.vmap(augment, (0, None, None)))
     images, values = each(keys(64), x, P)
-    np.testing.assert_array_equal(values, jax.vmap(draw, (0, None))(keys(64), P).values)
+    np.testing.assert_array_equal(values, jax.jit(jax.vmap(draw, (0, None)))(keys(64), P).values)
     return np.asarray(x), np.asarray(images), np.asarray(values)
 
 
