@@ -13,11 +13,13 @@ import numpy as np
 from gdm_jax._registry import call, choose, first_line, takes
 from gdm_jax.config.schema import Config, Model, Own, Sampling
 from gdm_jax.networks import NETWORKS, InBasis, Jumping, Preconditioned
+from gdm_jax.ode import SOLVERS
 from gdm_jax.process import family as families
 from gdm_jax.process import schedule as schedules
 from gdm_jax.process.basis import BASES, Basis
 from gdm_jax.process.family import Family
 from gdm_jax.process.groups import GROUPINGS, Groups
+from gdm_jax.process.interpolant import INTERPOLANTS
 from gdm_jax.process.process import Process
 from gdm_jax.process.schedule import Schedule
 
@@ -214,13 +216,16 @@ def network(config: Config, process: Process, own: Own | None = None) -> Any:
         return Preconditioned(net, process) if model.precondition else net
 
     net = Jumping(made(False), made(True)) if model.jumps else made(False)
-    return _first(net) if maker in _OURS else net
+    return _first(net, (*INTERPOLANTS.values(), *SOLVERS.values())) if maker in _OURS else net
 
 
 _OURS = frozenset(NETWORKS.values())  # without what users add later
 
 
 @functools.lru_cache(maxsize=64)
-def _first(net: Any) -> Any:
-    """The first network that equals this one. JAX knows a method by its object, and would compile for each anew."""
+def _first(net: Any, entries: tuple) -> Any:
+    """The first network that equals this one. JAX knows a method by its object, and would compile for each anew.
+
+    A program knows interpolants and solvers by name, so that other entries of these tables ask for another object.
+    """
     return net

@@ -7,9 +7,11 @@ import pytest
 
 import gdm_jax as gdm
 from gdm_jax import config as configs
+from gdm_jax import ode
 from gdm_jax.config import build
 from gdm_jax.networks import MLP
 from gdm_jax.process import family as families
+from gdm_jax.process.interpolant import INTERPOLANTS
 from tests.runs import compilations
 
 FAMILIES = [
@@ -142,6 +144,19 @@ def test_a_network_of_ones_own_is_made_anew():
     config, own = bands(), {"networks": {"mlp": lambda channels: MLP(channels)}}
     first, second = (build.network(config, build.process(config), own) for _ in range(2))
     assert first == second and first is not second
+
+
+def test_another_entry_of_a_table_is_compiled(monkeypatch):
+    """Programs know solvers and interpolants by name: one that is replaced would be taken for the old one."""
+    config = bands()
+    first = build.network(config, build.process(config))
+    with monkeypatch.context() as changed:
+        changed.setitem(ode.SOLVERS, "euler", ode.SOLVERS["heun"])
+        assert build.network(config, build.process(config)) is not first
+    with monkeypatch.context() as changed:
+        changed.setitem(INTERPOLANTS, "linear", INTERPOLANTS["variance_preserving"])
+        assert build.network(config, build.process(config)) is not first
+    assert build.network(config, build.process(config)) is first
 
 
 def test_a_model_that_is_loaded_again_is_compiled_already(run):
