@@ -28,7 +28,8 @@ def arguments(command: argparse.ArgumentParser) -> None:
     add("--topology", required=True, metavar="CHIP:SHAPE", help=text)
     add("--batch", type=int, metavar="N", help="Examples a chip. Default: training.batch over all chips.")
     add("--variants", action="store_true", help="Compile in both types as well, without and with remat.")
-    add("--largest", action="store_true", help="Look for the largest batch a chip holds, by compiling.")
+    text = "Look for the largest batch a chip holds, by compiling, without activations that are computed again."
+    add("--largest", action="store_true", help=text)
     text = "Compile with less effort: several times as fast, but more traffic is counted than a real program has."
     add("--quick", action="store_true", help=text)
     add("--out", metavar="DIR", help="Folder for plan.md and plan.json. Default: the table is printed alone.")

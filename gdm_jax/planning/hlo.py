@@ -12,7 +12,7 @@ import math
 import re
 from typing import NamedTuple
 
-__all__ = ["COLLECTIVES", "collectives", "loops", "traffic"]
+__all__ = ["COLLECTIVES", "collectives", "loops", "recomputed", "traffic"]
 
 COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "collective-permute", "all-to-all")
 _BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s16": 2, "u16": 2, "f32": 4, "s32": 4, "u32": 4}
@@ -49,6 +49,14 @@ def loops(text: str) -> list[int]:
     """How often each loop turns, whose body XLA's count of operations takes once."""
     bodies = _bodies(text)
     return [_turns(bodies[name]) for name in re.findall(r" while\(.*?condition=(%[\w.\-]+)", text)]
+
+
+def recomputed(text: str) -> int:
+    """How many operations the compiler computes again by itself, because their results would not fit into memory.
+
+    It marks their names; what jax.checkpoint computes again is not among them.
+    """
+    return len(re.findall(r"^\s+(?:ROOT )?%[\w\-]+[\w.\-]*\.remat[\w.\-]* =", text, re.MULTILINE))
 
 
 def _bodies(text: str) -> dict[str, str]:

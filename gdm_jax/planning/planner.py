@@ -15,7 +15,7 @@ from gdm_jax.reports import Report, table
 __all__ = ["Bound", "Line", "Plan", "bound", "largest", "plan", "report"]
 
 GIB, TRIES = 2**30, 8
-PLAIN = ("batch", "operations", "traffic", "accessed", "collectives", "seconds")
+PLAIN = ("batch", "operations", "traffic", "accessed", "collectives", "recomputed", "seconds")
 MOST = 8  # lines that say where the traffic goes
 
 
@@ -112,7 +112,7 @@ def plan(
             lowered = lower(config, check(config), slice_, batch)
             program = compiled(lowered, batch, config.training.accumulate, quick=quick)
             found = Line(name, program)
-            note(f"  {program.seconds:,.0f} s, {program.size.total / GIB:.2f} GiB a chip")
+            note(f"  {program.seconds:,.0f} s, {program.size.total / GIB:.2f} GiB a chip{_again(program)}")
         except MemoryError as error:
             found = Line(f"{name}, {batch} a chip", None, str(error))
             note(f"  {found.why}")
@@ -130,7 +130,8 @@ def plan(
 def largest(ask: Callable[[int], Program | None], memory: int, first: Program | None, batch: int) -> int:
     """The largest batch that fits, to about a sixteenth; known to fit, and the next one known not to.
 
-    Memory grows about linearly with the batch, so two programs tell where to look.
+    A batch for which the compiler must compute activations again does not fit: it takes more time an image, and far
+    more to compile. Memory grows about linearly with the batch, so two programs tell where to look.
 
     Args:
       ask: Function of a batch that compiles it, and gives None where it does not fit.
@@ -141,25 +142,25 @@ def largest(ask: Callable[[int], Program | None], memory: int, first: Program | 
     Returns:
       The batch, or 0 where not even one example fits.
     """
-    fits, fails = ({batch: first}, batch * 2**20) if first else ({}, batch)
+    fits, fails = ({batch: first}, batch * 2**20) if _holds(first) else ({}, batch)
     while not fits and fails > 1:
         at = fails // 2
         found = ask(at)
-        fits, fails = ({at: found}, fails) if found else ({}, at)
+        fits, fails = ({at: found}, fails) if _holds(found) else ({}, at)
     for _ in range(TRIES if fits else 0):
         low = max(fits)
         step = max(1, 2 ** (low.bit_length() - 5))
         if fails <= low + step:
             break
-        at = 2 * low
+        at = min(2 * low, (low + fails) // 2)
         if len(fits) > 1:
             a, b = sorted(fits)[-2:]
             slope = (fits[b].size.total - fits[a].size.total) / (b - a)
             at = low + int((memory - fits[b].size.total) / slope) if slope > 0 else 2 * low
-            at = max(at, low + step)
+            at = max(at if at < fails else fails - fails // 16, low + step)
         at = min(at // step * step, fails - step) if fails - step > low else low + 1
         found = ask(at)
-        fits, fails = (fits | {at: found}, fails) if found else (fits, at)
+        fits, fails = (fits | {at: found}, fails) if _holds(found) else (fits, at)
     return max(fits, default=0)
 
 
@@ -184,7 +185,7 @@ def report(found: Plan) -> Report:
         hours = found.images / rate / 3600
         rows.append(
             (
-                line.name,
+                line.name + _again(program),
                 program.batch,
                 f"{program.size.arguments / GIB:.2f} + {program.size.temporaries / GIB:.2f}",
                 _short(program.operations / 1e9),
@@ -215,6 +216,16 @@ def report(found: Plan) -> Report:
     plain["chip"] = found.chip._asdict()
     text += table(heads, rows) + "".join(_where(line) for line in found.lines[:1] if line.program)
     return Report(text, plain | {"programs": numbers}, {})
+
+
+def _holds(program: Program | None) -> bool:
+    """Whether a program fits as it is."""
+    return program is not None and not program.recomputed
+
+
+def _again(program: Program) -> str:
+    """What the compiler did to make a program fit."""
+    return f", {program.recomputed} operations again for want of memory" if program.recomputed else ""
 
 
 def _where(line: Line) -> str:

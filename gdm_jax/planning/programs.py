@@ -57,6 +57,7 @@ class Program(NamedTuple):
       traffic: Bytes read from and written to the chip's memory, by what they are for; see `hlo.traffic`.
       accessed: Bytes that operations read and write, in that memory or on the chip.
       collectives: Name and bytes of each exchange between chips.
+      recomputed: Number of operations that the compiler computes again by itself for want of memory.
       seconds: Time that it took to compile.
       text: The compiled program.
     """
@@ -67,6 +68,7 @@ class Program(NamedTuple):
     traffic: dict[str, int]
     accessed: float
     collectives: list[tuple[str, int]]
+    recomputed: int
     seconds: float
     text: str
 
@@ -143,7 +145,8 @@ def compiled(lowered: jax.stages.Lowered, batch: int, accumulate: int = 1, *, qu
     cost = program.cost_analysis() or {}
     moved, exchanged = hlo.traffic(text), hlo.collectives(text)
     parts = accumulate if accumulate in hlo.loops(text) else 1  # a loop's body is counted once
-    return Program(batch, size, parts * cost["flops"], moved, cost["bytes accessed"], exchanged, seconds, text)
+    operations, accessed, again = parts * cost["flops"], cost["bytes accessed"], hlo.recomputed(text)
+    return Program(batch, size, operations, moved, accessed, exchanged, again, seconds, text)
 
 
 @contextlib.contextmanager
@@ -166,8 +169,10 @@ def _mesh(devices: Sequence[Any]) -> Mesh:
 
 def _overflow(error: str) -> str:
     """What the compiler says of memory, without the rest: how much is used, there, and lacking."""
-    found = re.search(r"Used (\S+) of (\S+) hbm\. Exceeded hbm capacity by (\S+)\.", error)
+    number = r"([\d.]+)([KMGT])"
+    found = re.search(rf"(?:Used|temporaries) \(?{number}\)? (?:of|exceeds available HBM) \(?{number}", error)
     if not found:
         return error.splitlines()[0]
-    used, there, lacking = (f"{number[:-1]} {number[-1]}iB" for number in found.groups())
-    return f"needs {used} of a chip's memory, which has {there}: {lacking} too much"
+    numbers = re.findall(number, found[0])
+    used, there = (float(size) * 1024.0 ** ("KMGT".index(unit) - 2) for size, unit in numbers)
+    return f"needs {used:.2f} GiB of a chip's memory, which has {there:.2f} GiB: {used - there:.2f} GiB too much"

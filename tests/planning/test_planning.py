@@ -25,7 +25,7 @@ TEXT = """
 def program(batch, total, **others):
     size = planning.Size(total, 0, 0, 0)
     values = {"operations": 1.0, "traffic": {"update": 1}, "accessed": 1.0, "collectives": [], "seconds": 0.0}
-    values |= {"text": ""} | others
+    values |= {"recomputed": 0, "text": ""} | others
     return planning.Program(batch, size, **values)
 
 
@@ -116,6 +116,12 @@ def test_less_effort(small, tiny):
 def test_what_lacks():
     error = "RESOURCE_EXHAUSTED: Ran out of memory. Used 17.31G of 15.75G hbm. Exceeded hbm capacity by 1.56G.\n\nmore"
     assert programs._overflow(error) == "needs 17.31 GiB of a chip's memory, which has 15.75 GiB: 1.56 GiB too much"
+    error = (
+        "RESOURCE_EXHAUSTED: Ran out of memory on HBM, the total memory required for HLO temporaries (20.00G) exceeds "
+        "available HBM (15.75G). "
+    )
+    assert programs._overflow(error) == "needs 20.00 GiB of a chip's memory, which has 15.75 GiB: 4.25 GiB too much"
+    assert "needs 1.50 GiB" in programs._overflow("Used 1536.0M of 1.00G hbm.")
     assert programs._overflow("RESOURCE_EXHAUSTED: else\nmore") == "RESOURCE_EXHAUSTED: else"
 
 
@@ -130,6 +136,18 @@ def test_what_lacks():
 def test_bounds(costs, binds):
     found = planner.bound(program(1, 1, **costs), CHIP, chips=4)
     assert (*found, found.binds) == (*(pytest.approx(seconds) for seconds in binds[:3]), binds[3])
+
+
+def test_what_is_computed_again(small):
+    """Names as the compiler gave them when DDPM++ with 672 images filled a v5e chip; no other name is one of them."""
+    text = """
+      %fusion.186.remat = bf16[672,32,32,128]{3,0,2,1} fusion(%a), kind=kOutput
+      %gte.remat.6 = f32[8]{0} get-tuple-element(%fusion.162.remat2), index=0
+      ROOT %fusion.162.remat2 = f32[8]{0} fusion(%fusion.186.remat), metadata={op_name="a.remat = b"}
+      %remat.3 = f32[8]{0} fusion(%b), metadata={op_name="checkpoint/rematted_computation/dot"}
+    """
+    assert hlo.recomputed(text) == 3
+    assert small[2].recomputed == 0
 
 
 @pytest.mark.parametrize("fixed, each", [(2**30, 2**27), (2**30, 2**24), (2**20, 2**33), (2**34, 2**20)])
@@ -149,6 +167,22 @@ def test_the_largest_batch(fixed, each, begin):
     assert not found or asked[found]
     assert any(found < n <= max(found + 1, found * 17 // 16) and one is None for n, one in asked.items())
     assert len(asked) <= 12
+
+
+@pytest.mark.parametrize("begin", [1, 8, 300])
+def test_a_batch_that_is_computed_again_does_not_count(begin):
+    """The compiler fits 200 images only by computing again: the largest batch is below, and the report says why."""
+    asked = {}
+
+    def ask(n):
+        asked[n] = program(n, min(n * 2**27, CHIP.memory), recomputed=7 * (n > 100))
+        return asked[n]
+
+    assert 100 * 15 // 16 <= planner.largest(ask, CHIP.memory, ask(begin), begin) <= 100
+    lines = [planner.Line(f"training, {n} a chip", one) for n, one in asked.items()]
+    text = planner.report(planner.Plan("v5e:1x1", 1, CHIP, lines, 1)).text
+    for n in asked:
+        assert (f"training, {n} a chip, 7 operations again for want of memory" in text) == (n > 100)
 
 
 def test_command(tiny, tmp_path, capsys):
