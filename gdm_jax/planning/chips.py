@@ -32,7 +32,8 @@ class Chip(NamedTuple):
     network: float
 
 
-CHIPS: dict[str, Chip] = {  # cloud.google.com/tpu/docs/v5e, v5p, v6e and tpu7x
+CHIPS: dict[str, Chip] = {  # cloud.google.com/tpu/docs/v4 and so on; v4's network: its paper, arXiv 2304.01433
+    "v4": Chip(32 * 2**30, 275e12, 1200e9, 300e9),
     "v5e": Chip(16 * 2**30, 197e12, 819e9, 200e9),
     "v5p": Chip(95 * 2**30, 459e12, 2765e9, 600e9),
     "v6e": Chip(32 * 2**30, 918e12, 1600e9, 400e9),
@@ -61,9 +62,10 @@ def devices(topology: str) -> tuple[Chip, list[Any]]:
         raise ValueError(f"topology: must be a chip ({', '.join(CHIPS)}) and a shape, as v5e:4x4, got {topology!r}")
     if importlib.util.find_spec("libtpu") is None:
         raise ValueError("topology: needs the TPU's compiler; pip install 'gdm-jax[plan]'")
+    options = {"chip_config_name": "megacore"} if kind == "v4" else {}  # its two cores as one device, as on real slices
     with _environment():
         try:
-            found = topologies.get_topology_desc(topology, platform="tpu").devices
+            found = topologies.get_topology_desc(topology, platform="tpu", **options).devices
         except jax.errors.JaxRuntimeError as error:
             raise ValueError(f"topology: the compiler does not know {topology!r}: {error}") from error
     return CHIPS[kind], list(found)

@@ -12,7 +12,7 @@ from gdm_jax import config as configs
 from gdm_jax.planning import hlo, planner, programs
 from tests.runs import config_file, created
 
-ASKED = "--topology: must be a chip (v5e, v5p, v6e, tpu7x) and a shape, as v5e:4x4"
+ASKED = "--topology: must be a chip (v4, v5e, v5p, v6e, tpu7x) and a shape, as v5e:4x4"
 CHIP = planning.CHIPS["v5e"]
 TEXT = """
   %all-reduce.3 = (f32[16]{0:T(128)S(1)}, /*index=1*/bf16[3,4]{1,0}) all-reduce(%a, %b), channel_id=1
@@ -57,7 +57,7 @@ def test_the_state_stays_in_its_place(small):
     assert step.size.results < 4096 < step.size.arguments
 
 
-@pytest.mark.parametrize("topology, count", [("v5p:2x2x1", 4), ("v6e:2x4", 8), ("tpu7x:2x2x1", 8), ("v5e:16x16", 256)])
+@pytest.mark.parametrize("topology, count", [("v4:2x2x1", 4), ("v5p:2x2x1", 4), ("v6e:2x4", 8), ("tpu7x:2x2x1", 8), ("v5e:16x16", 256)])
 def test_slices_that_the_compiler_knows(topology, count):
     if topology.startswith("tpu7x") and jax.__version_info__ < (0, 8):
         pytest.skip("the compiler that belongs to this JAX is older than TPU7x")
