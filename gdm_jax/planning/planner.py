@@ -225,7 +225,8 @@ def _holds(program: Program | None) -> bool:
 
 def _again(program: Program) -> str:
     """What the compiler did to make a program fit."""
-    return f", {program.recomputed} operations again for want of memory" if program.recomputed else ""
+    count = program.recomputed
+    return f", {count} operation{'s' * (count > 1)} computed again for want of memory" if count else ""
 
 
 def _where(line: Line) -> str:

@@ -182,7 +182,7 @@ def test_a_batch_that_is_computed_again_does_not_count(begin):
     lines = [planner.Line(f"training, {n} a chip", one) for n, one in asked.items()]
     text = planner.report(planner.Plan("v5e:1x1", 1, CHIP, lines, 1)).text
     for n in asked:
-        assert (f"training, {n} a chip, 7 operations again for want of memory" in text) == (n > 100)
+        assert (f"training, {n} a chip, 7 operations computed again for want of memory" in text) == (n > 100)
 
 
 def test_command(tiny, tmp_path, capsys):
