@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -61,6 +62,7 @@ class Plan(NamedTuple):
       lines: Programs, those that do not fit among them.
       images: Images of the whole training.
       quick: Whether the compiler made less effort.
+      largest: The largest batch a chip by the variant of the config, where it was looked for.
     """
 
     topology: str
@@ -69,6 +71,7 @@ class Plan(NamedTuple):
     lines: list[Line]
     images: int
     quick: bool = False
+    largest: dict[str, int] | None = None
 
 
 def plan(
@@ -102,9 +105,9 @@ def plan(
         batch, rest = divmod(config.training.batch, len(slice_))
         if rest:
             raise ValueError(f"training.batch: {config.training.batch} does not divide over {len(slice_)} chips")
-    lines = []
+    lines, held = [], {}
 
-    def line(kind: str, config: Config, batch: int) -> Line:
+    def line(kind: str, config: Config, batch: int) -> Program | None:
         lower = training_step if kind == "training" else sampling_step
         name = f"{kind}, {_variant(config)}"
         note(f"compiling {name}, {batch} a chip ...")
@@ -117,14 +120,15 @@ def plan(
             found = Line(f"{name}, {batch} a chip", None, str(error))
             note(f"  {found.why}")
         lines.append(found)
-        return found
+        return found.program
 
     for variant in _variants(config) if variants else [config]:
         first = line("training", variant, batch)
         if most:
-            largest(lambda n, variant=variant: line("training", variant, n).program, chip.memory, first.program, batch)
+            ask = functools.partial(line, "training", variant)
+            held[_variant(variant)] = largest(ask, chip.memory, first, batch)
     line("sampling", config, batch)
-    return Plan(topology, len(slice_), chip, lines, config.training.steps * config.training.batch, quick)
+    return Plan(topology, len(slice_), chip, lines, config.training.steps * config.training.batch, quick, held)
 
 
 def largest(ask: Callable[[int], Program | None], memory: int, first: Program | None, batch: int) -> int:
@@ -210,9 +214,11 @@ def report(found: Plan) -> Report:
     )
     if found.quick:
         text += "Compiled with less effort: the true traffic is smaller, and the memory may be a tenth larger.\n\n"
+    for name, batch in (found.largest or {}).items():
+        text += f"The largest batch of training, {name}, is {batch:,} a chip, with nothing computed again.\n\n"
     heads = ("program", "batch a chip", "GiB, arguments + temporaries", "GF", "GB of traffic")
     heads += ("arithmetic, ms", "memory, ms", "network, ms", "binds", "images a second", "hours")
-    plain = {name: getattr(found, name) for name in ("topology", "chips", "images", "quick")}
+    plain = {name: getattr(found, name) for name in ("topology", "chips", "images", "quick", "largest")}
     plain["chip"] = found.chip._asdict()
     text += table(heads, rows) + "".join(_where(line) for line in found.lines[:1] if line.program)
     return Report(text, plain | {"programs": numbers}, {})
@@ -238,14 +244,22 @@ def _where(line: Line) -> str:
 
 
 def _variants(config: Config) -> Sequence[Config]:
-    """The config in both types, without and with remat; its own comes first."""
+    """The config in both types, without and with remat, as far as its network takes them; its own comes first."""
     model = config.model
     others = [
         dataclasses.replace(config, model=dataclasses.replace(model, dtype=dtype, remat=remat))
         for dtype in ("bfloat16", "float32")
         for remat in (False, True)
     ]
-    return [config, *(other for other in others if other != config)]
+    return [config, *(other for other in others if other != config and _taken(other))]
+
+
+def _taken(config: Config) -> bool:
+    try:
+        check(config)
+    except ValueError:
+        return False
+    return True
 
 
 def _short(number: float) -> str:

@@ -1,5 +1,6 @@
 """Plans: a small network compiled for four chips that are not here, and what is made of the compiler's numbers."""
 
+import dataclasses
 import functools
 import json
 
@@ -14,6 +15,8 @@ from tests.runs import config_file, created
 
 ASKED = "--topology: must be a chip (v4, v5e, v5p, v6e, tpu7x) and a shape, as v5e:4x4"
 CHIP = planning.CHIPS["v5e"]
+SLICES = [("v4:2x2x1", 4), ("v5p:2x2x1", 4), ("v6e:2x4", 8), ("tpu7x:2x2x1", 8), ("v5e:16x16", 256)]
+VARIANTS = [("", 120), (" with remat", 240)]
 TEXT = """
   %all-reduce.3 = (f32[16]{0:T(128)S(1)}, /*index=1*/bf16[3,4]{1,0}) all-reduce(%a, %b), channel_id=1
   %start = f32[8]{0} all-gather-start(%c)
@@ -57,7 +60,7 @@ def test_the_state_stays_in_its_place(small):
     assert step.size.results < 4096 < step.size.arguments
 
 
-@pytest.mark.parametrize("topology, count", [("v4:2x2x1", 4), ("v5p:2x2x1", 4), ("v6e:2x4", 8), ("tpu7x:2x2x1", 8), ("v5e:16x16", 256)])
+@pytest.mark.parametrize("topology, count", SLICES)
 def test_slices_that_the_compiler_knows(topology, count):
     if topology.startswith("tpu7x") and jax.__version_info__ < (0, 8):
         pytest.skip("the compiler that belongs to this JAX is older than TPU7x")
@@ -171,7 +174,7 @@ def test_the_largest_batch(fixed, each, begin):
 
 @pytest.mark.parametrize("begin", [1, 8, 300])
 def test_a_batch_that_is_computed_again_does_not_count(begin):
-    """The compiler fits 200 images only by computing again: the largest batch is below, and the report says why."""
+    """More than 100 images fit only as the compiler computes again: they do not count, and the report says why."""
     asked = {}
 
     def ask(n):
@@ -179,10 +182,30 @@ def test_a_batch_that_is_computed_again_does_not_count(begin):
         return asked[n]
 
     assert 100 * 15 // 16 <= planner.largest(ask, CHIP.memory, ask(begin), begin) <= 100
-    lines = [planner.Line(f"training, {n} a chip", one) for n, one in asked.items()]
-    text = planner.report(planner.Plan("v5e:1x1", 1, CHIP, lines, 1)).text
-    for n in asked:
-        assert (f"training, {n} a chip, 7 operations computed again for want of memory" in text) == (n > 100)
+
+
+def test_the_largest_batch_of_each_variant_is_reported(tiny, monkeypatch):
+    """A compiler that takes 128 MiB an example, half with remat, and computes again above 15 GiB."""
+    monkeypatch.setattr(planner, "training_step", lambda config, *_: config.model.remat)
+    monkeypatch.setattr(planner, "sampling_step", lambda *_: False)
+
+    def compiled(remat, batch, *_, quick):
+        size = batch * 2 ** (26 if remat else 27)
+        return program(batch, min(size, 15 * 2**30), recomputed=7 * (size > 15 * 2**30))
+
+    monkeypatch.setattr(planner, "compiled", compiled)
+    unet = dataclasses.replace(tiny(), model=dataclasses.replace(tiny().model, name="unet", attention=()))
+    found = planning.plan(unet, "v5e:2x2", batch=8, variants=True, most=True, note=lambda words: None)
+    report = planning.report(found)
+    held = {f"{dtype}{remat}": most for dtype in ("float32", "bfloat16") for remat, most in VARIANTS}
+    assert found.largest.keys() == held.keys()
+    for name, most in held.items():
+        assert most * 15 // 16 <= found.largest[name] <= most
+        assert f"The largest batch of training, {name}, is {found.largest[name]} a chip" in report.text
+    again = [line.program.batch for line in found.lines if "remat" not in line.name and line.program.recomputed]
+    assert again and min(again) > 120 and report.text.count("7 operations computed again") >= len(again)
+    assert report.numbers["largest"] == found.largest
+    assert planner._variants(tiny()) == [tiny()]  # an MLP has neither bfloat16 nor remat
 
 
 def test_command(tiny, tmp_path, capsys):
