@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from gdm_jax.config import Config
 from gdm_jax.config.validate import check
@@ -224,7 +224,7 @@ def report(found: Plan) -> Report:
     return Report(text, plain | {"programs": numbers}, {})
 
 
-def _holds(program: Program | None) -> bool:
+def _holds(program: Program | None) -> TypeGuard[Program]:
     """Whether a program fits as it is."""
     return program is not None and not program.recomputed
 
