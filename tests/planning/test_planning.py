@@ -174,7 +174,7 @@ def test_the_largest_batch(fixed, each, begin):
 
 @pytest.mark.parametrize("begin", [1, 8, 300])
 def test_a_batch_that_is_computed_again_does_not_count(begin):
-    """More than 100 images fit only as the compiler computes again: they do not count, and the report says why."""
+    """More than 100 images fit only as the compiler computes again."""
     asked = {}
 
     def ask(n):
