@@ -56,7 +56,7 @@ def recomputed(text: str) -> int:
 
     It marks their names; what jax.checkpoint computes again is not among them.
     """
-    return len(re.findall(r"^\s+(?:ROOT )?%[\w\-]+[\w.\-]*\.remat[\w.\-]* =", text, re.MULTILINE))
+    return len(re.findall(r"^\s+(?:ROOT )?%[\w.\-]+\.remat[\w.\-]* =", text, re.MULTILINE))
 
 
 def _bodies(text: str) -> dict[str, str]:

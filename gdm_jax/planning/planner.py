@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeGuard
 
 from gdm_jax.config import Config
+from gdm_jax.config.build import Experiment
 from gdm_jax.config.validate import check
 from gdm_jax.planning.chips import Chip, devices
 from gdm_jax.planning.programs import Program, compiled, sampling_step, training_step
@@ -70,8 +73,8 @@ class Plan(NamedTuple):
     chip: Chip
     lines: list[Line]
     images: int
-    quick: bool = False
-    largest: dict[str, int] | None = None
+    quick: bool
+    largest: dict[str, int]
 
 
 def plan(
@@ -105,14 +108,14 @@ def plan(
         batch, rest = divmod(config.training.batch, len(slice_))
         if rest:
             raise ValueError(f"training.batch: {config.training.batch} does not divide over {len(slice_)} chips")
-    lines, held = [], {}
+    own, lines, held = (config, check(config)), [], {}
 
-    def line(kind: str, config: Config, batch: int) -> Program | None:
+    def line(kind: str, config: Config, described: Experiment, batch: int) -> Program | None:
         lower = training_step if kind == "training" else sampling_step
         name = f"{kind}, {_variant(config)}"
         note(f"compiling {name}, {batch} a chip ...")
         try:
-            lowered = lower(config, check(config), slice_, batch)
+            lowered = lower(config, described, slice_, batch)
             program = compiled(lowered, batch, config.training.accumulate, quick=quick)
             found = Line(name, program)
             note(f"  {program.seconds:,.0f} s, {program.size.total / GIB:.2f} GiB a chip{_again(program)}")
@@ -122,20 +125,20 @@ def plan(
         lines.append(found)
         return found.program
 
-    for variant in _variants(config) if variants else [config]:
-        first = line("training", variant, batch)
+    for variant in [own, *(_others(config) if variants else [])]:
+        ask = functools.partial(line, "training", *variant)
+        first = ask(batch)
         if most:
-            ask = functools.partial(line, "training", variant)
-            held[_variant(variant)] = largest(ask, chip.memory, first, batch)
-    line("sampling", config, batch)
+            held[_variant(variant[0])] = largest(ask, chip.memory, first, batch)
+    line("sampling", *own, batch)
     return Plan(topology, len(slice_), chip, lines, config.training.steps * config.training.batch, quick, held)
 
 
 def largest(ask: Callable[[int], Program | None], memory: int, first: Program | None, batch: int) -> int:
     """The largest batch that fits, to about a sixteenth; known to fit, and the next one known not to.
 
-    A batch for which the compiler must compute activations again does not fit: it takes more time an image, and far
-    more to compile. Memory grows about linearly with the batch, so two programs tell where to look.
+    A batch for which the compiler must compute activations again does not fit: it takes more time an image. Memory
+    grows about linearly with the batch, so two programs tell where to look.
 
     Args:
       ask: Function of a batch that compiles it, and gives None where it does not fit.
@@ -214,7 +217,7 @@ def report(found: Plan) -> Report:
     )
     if found.quick:
         text += "Compiled with less effort: the true traffic is smaller, and the memory may be a tenth larger.\n\n"
-    for name, batch in (found.largest or {}).items():
+    for name, batch in found.largest.items():
         text += f"The largest batch of training, {name}, is {batch:,} a chip, with nothing computed again.\n\n"
     heads = ("program", "batch a chip", "GiB, arguments + temporaries", "GF", "GB of traffic")
     heads += ("arithmetic, ms", "memory, ms", "network, ms", "binds", "images a second", "hours")
@@ -243,23 +246,13 @@ def _where(line: Line) -> str:
     return f"\nWhere the traffic of {line.name} goes:\n\n" + table(("pass and layer", "GB"), rows)
 
 
-def _variants(config: Config) -> Sequence[Config]:
-    """The config in both types, without and with remat, as far as its network takes them; its own comes first."""
-    model = config.model
-    others = [
-        dataclasses.replace(config, model=dataclasses.replace(model, dtype=dtype, remat=remat))
-        for dtype in ("bfloat16", "float32")
-        for remat in (False, True)
-    ]
-    return [config, *(other for other in others if other != config and _taken(other))]
-
-
-def _taken(config: Config) -> bool:
-    try:
-        check(config)
-    except ValueError:
-        return False
-    return True
+def _others(config: Config) -> Iterator[tuple[Config, Experiment]]:
+    """The config in the other type, and without and with remat, as far as its network takes them."""
+    for dtype, remat in itertools.product(("bfloat16", "float32"), (False, True)):
+        other = dataclasses.replace(config, model=dataclasses.replace(config.model, dtype=dtype, remat=remat))
+        with contextlib.suppress(ValueError):  # the network has no such type, or nothing to compute again
+            if other != config:
+                yield other, check(other)
 
 
 def _short(number: float) -> str:
