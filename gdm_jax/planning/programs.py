@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import re
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -25,6 +24,10 @@ from gdm_jax.training import state
 from gdm_jax.training.step import make_step
 
 __all__ = ["Program", "Size", "compiled", "sampling_step", "training_step"]
+
+
+# Level O1 of XLA's effort, where O2 is the default: https://openxla.org/xla/effort_levels.
+_QUICK: dict[str, Any] = {"optimization_level": 19, "memory_fitting_level": 19}
 
 
 class Size(NamedTuple):
@@ -127,9 +130,9 @@ def compiled(lowered: jax.stages.Lowered, batch: int, accumulate: int = 1, *, qu
     """
     began = time.perf_counter()
     try:
-        with _effort(quick), warnings.catch_warnings():  # a cache keeps programs of a slice, but cannot read them
+        with warnings.catch_warnings():  # a cache keeps programs of a slice, but cannot read them
             warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry")
-            program = lowered.compile()
+            program = lowered.compile(compiler_options=_QUICK if quick else None)
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
@@ -147,20 +150,6 @@ def compiled(lowered: jax.stages.Lowered, batch: int, accumulate: int = 1, *, qu
     parts = accumulate if accumulate in hlo.loops(text) else 1  # a loop's body is counted once
     operations, accessed, again = parts * cost["flops"], cost["bytes accessed"], hlo.recomputed(text)
     return Program(batch, size, operations, moved, accessed, exchanged, again, seconds, text)
-
-
-@contextlib.contextmanager
-def _effort(quick: bool) -> Iterator[None]:
-    """How much effort the compiler makes, from -1 to 1; 0 is the default."""
-    names = ("jax_exec_time_optimization_effort", "jax_memory_fitting_effort")
-    before = {name: getattr(jax.config, name) for name in names}
-    try:
-        for name in names if quick else ():
-            jax.config.update(name, -1.0)
-        yield
-    finally:
-        for name, effort in before.items():
-            jax.config.update(name, effort)
 
 
 def _mesh(devices: Sequence[Any]) -> Mesh:
