@@ -56,7 +56,7 @@ def compiled(function: Callable) -> Callable:
             u, arguments, options = eqx.combine(dynamic, static)
             return function(u, *arguments, **options)
 
-        read = eqx.filter_closure_convert(whole, dynamic)
+        read = jax.tree.map(_as_array, eqx.filter_closure_convert(whole, dynamic))
         if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((read, dynamic))):
             return function(u, *arguments, **options)
         held, rest = eqx.partition(read, is_array)
@@ -94,6 +94,11 @@ def settled(u: Any) -> bool:
 def is_array(leaf: Any) -> bool:
     """Whether a leaf is data of a program, and not a part of it."""
     return isinstance(leaf, (jax.Array, np.ndarray, np.generic))
+
+
+def _as_array(leaf: Any) -> Any:
+    """JAX before 0.10 keeps a NumPy array that a function reads in a class that is no array."""
+    return jnp.asarray(leaf) if hasattr(leaf, "__array__") and not is_array(leaf) else leaf
 
 
 def _fixed(part) -> bool:
