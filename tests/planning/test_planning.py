@@ -104,10 +104,12 @@ def test_parts_one_after_another(small, tiny):
 
 
 def test_less_effort(small, tiny):
-    """Changes nothing but how the program is compiled."""
+    """Changes nothing but how the program is compiled, and no later program."""
     config, found, step, _ = small
     chips = planning.devices("v5e:2x2")[1]
+    before = dict(jax.config.values)
     quick = planning.compiled(planning.training_step(config, found, chips, 2), 2, quick=True)
+    assert jax.config.values == before
     assert quick.text != step.text and quick.collectives == step.collectives
     assert quick.size.arguments == step.size.arguments and quick.operations == pytest.approx(step.operations, rel=0.1)
 
